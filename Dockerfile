@@ -25,6 +25,8 @@ RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
     ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
 COPY src ./src
 COPY tools ./tools
+COPY tsconfig.json ./
+ARG REVISION=unknown
 RUN ["node", "tools/bundle.ts"]
 
 # What V8 compiles is of use to the same version of Node alone.

@@ -29,12 +29,21 @@ if (isService && !isLimited && process.execve && !process.channel) {
 }
 // The second start of the same release does not compile again.
 module.enableCompileCache?.()
-// A checkout runs its sources, so that no change waits for a build. The image and the package have only the bundle.
-if (existsSync(new URL('./process/main.ts', import.meta.url))) {
-  const { main } = await import('./process/main.ts')
-  await main(args)
-} else {
-  const dist = new URL('../dist/', import.meta.url)
+// A checkout runs its sources, so that no change waits for a build. The image and the package have only bundles.
+const isCheckout = existsSync(new URL('./process/main.ts', import.meta.url))
+const dist = new URL('../dist/', import.meta.url)
+const loadService = async () => {
+  if (isCheckout) return import('./process/local.ts')
   const { loadBundle } = await import(new URL('start.js', dist).href)
-  await loadBundle(dist).main(args)
+  return loadBundle(dist)
+}
+if (isService && args.length <= 1) {
+  // The service starts without the parser of the command line.
+  const { startService } = await loadService()
+  await startService(process.env)
+} else {
+  const { main } = await import(
+    isCheckout ? './process/main.ts' : new URL('command/main.js', dist).href
+  )
+  await main(args, loadService)
 }

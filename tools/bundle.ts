@@ -1,8 +1,10 @@
 /** `npm run build`, first part: makes `dist/`, or the folder that is named, which the image and the package run instead of the sources. */
+import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { build } from 'esbuild'
 import { POSITIONS, SOURCES } from '../src/process/source-positions.ts'
+import { COMMIT } from '../src/process/version.ts'
 import { noticesOf } from './notices.ts'
 import { segmentsOf } from './source-map.ts'
 
@@ -36,7 +38,7 @@ rmSync(DIST, { recursive: true, force: true })
 const { metafile } = await build({
   ...COMMON,
   ...SCRIPT,
-  entryPoints: { main: join(ROOT, 'src/process/main.ts') },
+  entryPoints: { main: join(ROOT, 'src/process/local.ts') },
   external: APART,
   metafile: true,
   // What is apart is required: V8 would need an experimental loader of Node for `import()`.
@@ -63,7 +65,33 @@ await build({
   format: 'esm',
 })
 
-const inputs = [metafile, worker.metafile].flatMap((one) => Object.keys(one.inputs))
+// The command line alone: most commands start without the code of the service, and load only their own part.
+const command = await build({
+  ...COMMON,
+  outdir: join(DIST, 'command'),
+  entryPoints: { main: join(ROOT, 'src/process/main.ts') },
+  format: 'esm',
+  splitting: true,
+  // A library that is CommonJS requires modules of Node.
+  banner: {
+    js: "import{createRequire as requireAt}from'node:module';const require=requireAt(import.meta.url);",
+  },
+  minifyWhitespace: true,
+  minifySyntax: true,
+  metafile: true,
+})
+await build({
+  ...COMMON,
+  entryPoints: { client: join(ROOT, 'src/client/index.ts') },
+  format: 'esm',
+  platform: 'neutral',
+})
+declareClient()
+writeFileSync(join(DIST, COMMIT), commitHere())
+
+const inputs = [metafile, worker.metafile, command.metafile].flatMap((one) =>
+  Object.keys(one.inputs),
+)
 writeFileSync(join(DIST, 'LICENSES.txt'), noticesOf(ROOT, inputs))
 
 const script = readFileSync(join(DIST, 'main.cjs'))
@@ -73,6 +101,20 @@ if (script.some((byte) => byte > 0x7f)) {
 }
 writePositions(JSON.parse(readFileSync(join(DIST, 'main.cjs.map'), 'utf8')))
 rmSync(join(DIST, 'main.cjs.map'))
+
+function declareClient(): void {
+  const tsc = join(ROOT, 'node_modules/.bin/tsc')
+  execFileSync(tsc, ['--project', 'tools/client.tsconfig.json'], { cwd: ROOT, stdio: 'pipe' })
+}
+
+/** The build of the image has no git, and gets it as an argument. */
+function commitHere(): string {
+  const { REVISION } = process.env
+  if (REVISION && REVISION !== 'unknown') return REVISION.slice(0, 12)
+  const args = ['rev-parse', '--short=12', 'HEAD']
+  const { stdout } = spawnSync('git', args, { cwd: ROOT, encoding: 'utf8' })
+  return (stdout ?? '').trim()
+}
 
 /** A row for each mapping of our own sources, and for each line of the others. */
 function writePositions({ sources, mappings }: { sources: string[]; mappings: string }): void {

@@ -32,7 +32,7 @@ try {
     VALETKEY_AUDIT_FILE: join(dataDir, 'audit'),
   })
   const bundle = loadBundle(DIST)
-  await bundle.main(['serve'])
+  await bundle.startService(process.env)
   await ready(`http://127.0.0.1:${port}`)
   writeFileSync(new URL('main.code', DIST), bundle.compiled())
 } finally {

@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto'
 import { createReadStream, existsSync, statSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { parseArgs } from 'node:util'
 import type { Config, Environment } from '../config/config.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import { BrokerError } from '../errors/errors.ts'
@@ -32,7 +31,7 @@ import {
 import { isEmpty, restoreBackup, type Verified, verifyBackup } from './restore.ts'
 import { writeBackup } from './writer.ts'
 
-export interface CommandStreams {
+interface CommandStreams {
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean }
   /** Receives messages for people. */
   readonly stderr: { write(text: string): unknown }
@@ -40,14 +39,12 @@ export interface CommandStreams {
 
 const FILE_MODE = 0o600
 
-/** `backup [--out FILE]`. Throws `ConfigError`, `BackupError`, and errors of `parseArgs`. */
+/** To a new file, or to stdout. Throws `ConfigError` and `BackupError`. */
 export async function backup(
-  args: readonly string[],
+  out: string | undefined,
   env: Environment,
   { stdout, stderr, version }: CommandStreams & { readonly version: string },
 ): Promise<void> {
-  const { values } = parseArgs({ args: [...args], options: { out: { type: 'string' } } })
-  const { out } = values
   if (out === undefined && stdout.isTTY) {
     throw new BackupError('usage', 'stdout is a terminal: name a file with --out, or redirect it')
   }
@@ -86,21 +83,20 @@ export async function backup(
   )
 }
 
-/** `restore FILE [--check] [--force]`. Throws `ConfigError`, `BackupError`, and errors of `parseArgs`. */
+export interface RestoreOptions {
+  /** Only verifies the backup. */
+  readonly check?: boolean
+  /** Replaces the content of the store. */
+  readonly force?: boolean
+}
+
+/** Throws `ConfigError` and `BackupError`. */
 export async function restore(
-  args: readonly string[],
+  path: string,
+  options: RestoreOptions,
   env: Environment,
   { stderr }: Pick<CommandStreams, 'stderr'>,
 ): Promise<void> {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: { check: { type: 'boolean' }, force: { type: 'boolean' } },
-  })
-  const [path, ...surplus] = positionals
-  if (path === undefined || surplus.length > 0) {
-    throw new BackupError('usage', 'restore takes one file')
-  }
   requireFile(path)
   const settings = await readSettings(env, stderr)
   const lines = () => linesOf(path)
@@ -108,12 +104,12 @@ export async function restore(
   await withKeys(settings, async (openFrom) => {
     const { head, counts } = await verifyBackup(lines, await openFrom(archivedKeys(dataKeys)))
     const what = `${inWords(counts)}, of ${head.created_at}`
-    if (values.check) {
+    if (options.check) {
       stderr.write(`valetkey: the backup is complete: ${what}\n`)
       return
     }
     await withEngine(settings, async (engine) => {
-      if (!values.force && !(await isEmpty(engine))) {
+      if (!options.force && !(await isEmpty(engine))) {
         const message = 'the store is not empty: --force replaces its content with the backup'
         throw new BackupError('cannot_create', message)
       }

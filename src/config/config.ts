@@ -43,7 +43,10 @@ export function readConfig(env: Environment, files: ConfigFiles): Config {
     values[name] = Array.isArray(value) ? Object.freeze(value) : value
   }
   const config = Object.freeze({ ...values, files: Object.freeze(paths) } as Config)
-  mistakes.push(...conflicts(config, given, files), ...unknownVariables(env))
+  mistakes.push(
+    ...conflicts(config, given, files),
+    ...unknownVariables(env, files.needsAdmin !== false),
+  )
   if (mistakes.length > 0) throw new ConfigError(mistakes)
   return config
 }

@@ -5,6 +5,9 @@ import { SETTINGS } from './setting.ts'
 const PREFIX = 'VALETKEY_'
 const DISTANCE_MAX = 3
 
+/** Of the command line, which calls a broker. The service does not read them, so that `VALETKEY_KEY` is no misspelt `VALETKEY_KEYRING`. */
+const OF_COMMANDS = ['VALETKEY_URL', 'VALETKEY_KEY', 'VALETKEY_KEY_FILE', 'VALETKEY_CONTEXT']
+
 /** Used only by the project's tests. */
 const ELSEWHERE = ['VALETKEY_TEST_NO_INSTALL']
 
@@ -20,14 +23,18 @@ const VARIABLES: readonly string[] = Object.values(SETTINGS).flatMap(({ variable
 export const isServiceLink = (name: string, value: string): boolean =>
   SERVICE_LINK.test(name) || (name.endsWith('_PORT') && SERVICE_LINK_VALUE.test(value))
 
-/** One sentence for each variable with the prefix that is not a setting. */
-export function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
+/** One sentence for each variable with the prefix that is not a setting. `serves`: of the service, not of a command. */
+export function unknownVariables(
+  env: Readonly<Record<string, string | undefined>>,
+  serves: boolean,
+): string[] {
   return Object.entries(env).flatMap(([name, value]) => {
     const isUnknown =
       name.startsWith(PREFIX) &&
       value !== undefined &&
       !VARIABLES.includes(name) &&
       !ELSEWHERE.includes(name) &&
+      (serves || !OF_COMMANDS.includes(name)) &&
       !isServiceLink(name, value)
     if (!isUnknown) return []
     const meant = closest(name)

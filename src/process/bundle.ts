@@ -1,5 +1,5 @@
 /**
- * Loads the bundle that `npm run build` makes of this folder's `main.ts`: one script, and the code
+ * Loads the bundle that `npm run build` makes of this folder's `local.ts`: one script, and the code
  * that V8 compiled of it in an earlier process. Node's own compile cache has only the code of a
  * module's top level, so a start would compile each function again that it calls.
  */
@@ -14,9 +14,9 @@ import { showSourcePositions } from './source-positions.ts'
 const SCRIPT = 'main.cjs'
 const COMPILED = 'main.code'
 
-interface Bundle {
-  /** Runs a command. Its arguments begin with the name of the command. */
-  main(args: readonly string[]): Promise<void>
+type Local = Pick<typeof import('./local.ts'), 'startService' | 'LOCAL'>
+
+interface Bundle extends Local {
   /** The functions that have run so far, for `main.code`. Another version or other flags of V8 cannot use it, and then compile as usual. */
   compiled(): Buffer
   /** Whether `main.code` is there and fits this process. */
@@ -37,12 +37,13 @@ export function loadBundle(folder: URL): Bundle {
     filename: path,
     ...(cachedData && { cachedData }),
   })
-  const module: { exports: Partial<Pick<Bundle, 'main'>> } = { exports: {} }
+  const module: { exports: Partial<Local> } = { exports: {} }
   script.runInThisContext()(module, createRequire(url), url.href)
-  const { main } = module.exports
-  if (!main) throw new Error(`${path} exports no command`)
+  const { startService, LOCAL } = module.exports
+  if (!startService || !LOCAL) throw new Error(`${path} exports no command`)
   return {
-    main,
+    startService,
+    LOCAL,
     compiled: () => script.createCachedData(),
     isCompiled: cachedData !== undefined && script.cachedDataRejected === false,
   }

@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { basename, extname } from 'node:path'
-import { parseArgs } from 'node:util'
+import { reportText } from '../command/remote/report.ts'
+import type { Terminal } from '../command/terminal.ts'
 import type { Environment } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
 import {
@@ -16,7 +17,6 @@ import { readSigners } from '../config/signers-file.ts'
 import { createIntake } from '../credentials/intake.ts'
 import { createDoctor, type Report } from '../doctor/doctor.ts'
 import { reportView } from '../doctor/schemas.ts'
-import { reportText } from '../doctor/text.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { createRuntime } from '../runtime/runtime.ts'
 import { composeSigners } from '../signers/compose.ts'
@@ -26,28 +26,20 @@ import { commandSalesforce, SILENT } from './command-salesforce.ts'
 import { createFileTargets } from './file-targets.ts'
 
 export interface DiagnoseOptions {
-  readonly stdout: { write(text: string): unknown }
-  readonly isColourful: boolean
+  readonly json?: boolean
+  readonly terminal: Pick<Terminal, 'print' | 'paint'>
 }
 
 const STDIN = 0
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/
 
-/** True: all integrations passed. Throws `ConfigError`, and errors of `parseArgs`. */
+/** True: all integrations passed. Without names: all of the file. Throws `ConfigError`. */
 export async function diagnose(
-  args: readonly string[],
+  path: string,
+  names: readonly string[],
   env: Environment,
-  { stdout, isColourful }: DiagnoseOptions,
+  { json = false, terminal }: DiagnoseOptions,
 ): Promise<boolean> {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: { json: { type: 'boolean', default: false } },
-  })
-  const [path, ...names] = positionals
-  if (path === undefined) {
-    throw Object.assign(new Error('doctor requires a file'), { code: 'ERR_PARSE_ARGS_NO_FILE' })
-  }
   const entries = readEntries(path)
   const chosen = names.length === 0 ? entries : names.map((name) => named(entries, name))
   const { examine, close } = composeDoctor(env)
@@ -56,18 +48,17 @@ export async function diagnose(
     for (const entry of chosen) {
       const report = await examine(entry, entries)
       reports.push(report)
-      if (!values.json) stdout.write(`${reportText(report, { isColourful })}\n`)
+      if (!json) terminal.print(reportText(viewOf(report), terminal))
     }
   } finally {
     await close()
   }
   const ok = reports.every((report) => report.ok)
-  if (values.json)
-    stdout.write(
-      `${JSON.stringify({ ok, reports: reports.map((report) => reportView(report, () => true)) })}\n`,
-    )
+  if (json) terminal.print(JSON.stringify({ ok, reports: reports.map(viewOf) }))
   return ok
 }
+
+const viewOf = (report: Report) => reportView(report, () => true)
 
 function composeDoctor(env: Environment) {
   const now = Date.now

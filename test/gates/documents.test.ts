@@ -88,7 +88,7 @@ t.test('ARCHITECTURE.md has the order of imports that is held', async (t) => {
   const [, list = ''] = /const ORDER = \[(.*?)\]/s.exec(gate) ?? []
   const held = [...list.matchAll(/'([\w-]+)'/g)].map(([, name]) => name)
   const { text } = readDocument('ARCHITECTURE.md')
-  const [, written = ''] = /\n\n(errors · .*?)\n\n/s.exec(text) ?? []
+  const [, written = ''] = /\n\n(client · .*?)\n\n/s.exec(text) ?? []
   t.strictSame(written.replaceAll('\n', ' ').split(' · '), held)
 })
 

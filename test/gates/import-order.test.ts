@@ -7,6 +7,7 @@ const SRC = join(ROOT, 'src')
 
 /** A file may import its own folder and anything to the left. */
 const ORDER = [
+  'client',
   'errors',
   'runtime',
   'crypto',
@@ -38,6 +39,7 @@ const ORDER = [
   'logger',
   'app',
   'backup',
+  'command',
   'process',
   'valetkey',
 ]
@@ -54,6 +56,8 @@ const LIBRARIES: Readonly<Record<string, RegExp>> = {
   standardwebhooks: /^webhooks\/webhook-sender\.ts$/,
   '@aws-sdk/client-kms': /^signers\/kms-asking\.ts$/,
   fflate: /^setup\/archive\.ts$/,
+  commander: /^command\/program\.ts$/,
+  '@bomb.sh/tab': /^command\/completion\.ts$/,
   undici: /^http\/outbound\/(outbound|ways|connecting)\.ts$/,
   oauth4webapi: /^grants\/token-endpoint\/(token-endpoint|client-auth)\.ts$/,
 }
@@ -101,6 +105,18 @@ t.test('no file imports anything to its right', async (t) => {
       const target = relative('.', normalize(join(dirname(file), source)))
       const ahead = ORDER.indexOf(placeOf(target)) - ORDER.indexOf(placeOf(file))
       t.ok(ahead <= 0, `${file} imports ${target}`)
+    }
+  }
+})
+
+/** What a remote command may load: a start takes as long as what it loads. */
+const LIGHT = /^(?:client|command)\/|^config\/config-error\.ts$/
+
+t.test('the command line and the client load no code of the service', async (t) => {
+  for (const file of files.filter((one) => /^(?:client|command)\//.test(one))) {
+    for (const source of importsOf(file).filter((one) => one.startsWith('.'))) {
+      const target = normalize(join(dirname(file), source))
+      t.match(target, file.startsWith('client/') ? /^client\// : LIGHT, `${file} imports ${target}`)
     }
   }
 })

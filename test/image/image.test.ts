@@ -72,9 +72,13 @@ t.test('it holds the service and what it needs, and nothing else', { skip }, asy
   ])
   t.same(readdirSync(join(root, 'data')), [])
   t.same(filesUnder(join(root, 'app/src')), ['valetkey.js'])
-  t.same(filesUnder(join(root, 'app/dist')), [
+  t.same(readdirSync(join(root, 'app/dist')).sort(), [
     ...[
       'LICENSES.txt',
+      'client',
+      'client.js',
+      'command',
+      'commit',
       'healthcheck.js',
       'keystore-worker.cjs',
       'main.cjs',
@@ -195,6 +199,8 @@ t.test('it serves a token as nobody, on a root that nobody can write', { skip },
 
   const keygen = await run(...config.Entrypoint, 'keygen')
   t.match(keygen.output, /^\S+:[A-Za-z0-9+/]{43}=\n$/)
+  const help = await run(...config.Entrypoint, 'help', 'rotate')
+  t.match(help.output, /^rotate: .*Examples:/s)
 })
 
 t.test('what the chart renders runs: one replica on a volume', { skip: skipChart }, async (t) => {

@@ -83,9 +83,14 @@ async function doctor(args: readonly string[], { env, stdin = '', through = [] }
 /** The same without a process of its own. */
 async function diagnosed(args: readonly string[], env: Run['env'] = {}) {
   let stdout = ''
-  const output = { write: (text: string) => (stdout += text) }
-  const options = { stdout: output, isColourful: false }
-  const isWell = await diagnose(args, { VALETKEY_LOGIN_HOSTS: myDomain, ...env }, options)
+  const print = (line: string) => {
+    stdout += `${line}\n`
+  }
+  const [file = '', ...names] = args.filter((one) => one !== '--json')
+  const json = args.includes('--json')
+  const terminal = { print, paint: (_: string, text: string) => text }
+  const settings = { VALETKEY_LOGIN_HOSTS: myDomain, ...env }
+  const isWell = await diagnose(file, names, settings, { json, terminal })
   return { isWell, stdout }
 }
 
@@ -220,7 +225,7 @@ t.test('a pipeline gets exit 1 for an illness, and others for misuse', async (t)
   })
   const misuses: readonly (readonly [readonly string[], number, RegExp])[] = [
     [[name], 1, /^$/],
-    [[], 64, /doctor requires a file\nusage: valetkey.*doctor FILE/s],
+    [[], 64, /missing required argument 'FILE'\nusage: valetkey doctor FILE/],
     [['--loud', name], 64, /'--loud'.*usage: valetkey/s],
     [[path('broken.yaml')], 78, /broken\.yaml: line 1: is not valid YAML/],
     [[path('loud.yaml')], 78, /integrations\. \[31m has a name that must be 1 to 64 lower-case/],

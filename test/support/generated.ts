@@ -9,6 +9,8 @@ import { renderProblemTable } from '../../src/http/problems/problem-pages.ts'
 import { renderAccessTable } from '../../tools/access-table.ts'
 import { renderActionTable, renderShareTable } from '../../tools/audit-docs.ts'
 import { renderClientErrors, renderClients } from '../../tools/client-docs.ts'
+import { renderClientTypes } from '../../tools/client-types.ts'
+import { renderCommandDocs, renderManPage } from '../../tools/command-docs.ts'
 import { renderConfigurationDocs } from '../../tools/configuration-docs.ts'
 import { renderDashboard } from '../../tools/dashboard.ts'
 import { renderMetricDocs } from '../../tools/metric-docs.ts'
@@ -30,6 +32,14 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
   for (const end of ends) await end()
   return {
     'openapi.yaml': openapi,
+    ...renderClientTypes(openapi),
+    'docs/command-line.md': withSection(
+      'docs/command-line.md',
+      readFileSync(`${ROOT}docs/command-line.md`, 'utf8'),
+      'commands',
+      renderCommandDocs(),
+    ),
+    'man/valetkey.1': renderManPage(),
     'docs/audit.md': auditDocs(),
     'docs/callers.md': withSection(
       'docs/callers.md',

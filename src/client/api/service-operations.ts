@@ -1,0 +1,103 @@
+// Made by `npm run generate` from openapi.yaml.
+
+import type { AuditEventList, Keyring, Readiness, ResealProgress } from './service.ts'
+
+export interface ServiceOperations {
+  /** Whether this replica can serve. */
+  readonly getReadiness: {
+    readonly answer: Readiness
+  }
+  /** What was done, newest first. */
+  readonly listAuditEvents: {
+    readonly query?: {
+      readonly integration?: string
+      readonly principal?: string
+      readonly action?:
+        | 'token.read'
+        | 'token.minted'
+        | 'token.refused'
+        | 'token.checked'
+        | 'login.looped'
+        | 'token.revoked'
+        | 'integration.created'
+        | 'integration.changed'
+        | 'integration.deleted'
+        | 'integration.tested'
+        | 'integration.connected'
+        | 'integration.disconnected'
+        | 'connection.begun'
+        | 'connection.failed'
+        | 'integration.not_connected'
+        | 'integration.released'
+        | 'identity.changed'
+        | 'identity.accepted'
+        | 'instance.changed'
+        | 'scope.changed'
+        | 'credential.staged'
+        | 'credential.certified'
+        | 'credential.deploy_requested'
+        | 'credential.deployed'
+        | 'credential.lent'
+        | 'credential.activated'
+        | 'credential.rejected'
+        | 'credential.erased'
+        | 'certificate.expiring'
+        | 'api_key.created'
+        | 'api_key.revoked'
+        | 'request.denied'
+        | 'config.applied'
+        | 'config.refused'
+        | 'keyring.reseal_requested'
+        | 'keyring.resealed'
+        | 'store.accepted'
+        | 'store.record_erased'
+        | 'service.started'
+        | 'service.stopped'
+      readonly since?: string
+      readonly until?: string
+      readonly limit?: number
+      readonly cursor?: string
+    }
+    readonly answer: AuditEventList
+  }
+  /** What each sealing key still seals. */
+  readonly getKeyring: {
+    readonly answer: Keyring
+  }
+  /** Seal everything with the first key. */
+  readonly resealKeyring: {
+    readonly answer: ResealProgress
+  }
+  /** Accept a store that lost its content, or went back in time. */
+  readonly acceptStore: {
+    readonly body: {
+      /** Whether an older state of the store was put back. */
+      readonly restored?: boolean
+    } | null
+    readonly answer: undefined
+  }
+  /** Erase a record that does not verify. */
+  readonly eraseRecord: {
+    readonly path: {
+      readonly kind:
+        | 'integration'
+        | 'api-key'
+        | 'api-key-name'
+        | 'identity'
+        | 'subject'
+        | 'callers'
+        | 'deployment'
+        | 'certificate-end'
+        | 'revocation'
+        | 'store'
+        | 'retired'
+        | 'connection'
+        | 'device-poll'
+        | 'keyring'
+        | 'webhook'
+        | 'webhook-edge'
+      readonly name: string
+    }
+    readonly answer: undefined
+  }
+}

@@ -1,0 +1,177 @@
+// Made by `npm run generate` from openapi.yaml.
+
+/** Who did what, with the result. Never contains a token or a secret. */
+export interface AuditEvent {
+  /** Unique among all replicas. */
+  readonly id: string
+  readonly at: string
+  /** Id of the principal. Null: nobody, or the service itself. */
+  readonly principal: string | null
+  readonly action:
+    | 'token.read'
+    | 'token.minted'
+    | 'token.refused'
+    | 'token.checked'
+    | 'login.looped'
+    | 'token.revoked'
+    | 'integration.created'
+    | 'integration.changed'
+    | 'integration.deleted'
+    | 'integration.tested'
+    | 'integration.connected'
+    | 'integration.disconnected'
+    | 'connection.begun'
+    | 'connection.failed'
+    | 'integration.not_connected'
+    | 'integration.released'
+    | 'identity.changed'
+    | 'identity.accepted'
+    | 'instance.changed'
+    | 'scope.changed'
+    | 'credential.staged'
+    | 'credential.certified'
+    | 'credential.deploy_requested'
+    | 'credential.deployed'
+    | 'credential.lent'
+    | 'credential.activated'
+    | 'credential.rejected'
+    | 'credential.erased'
+    | 'certificate.expiring'
+    | 'api_key.created'
+    | 'api_key.revoked'
+    | 'request.denied'
+    | 'config.applied'
+    | 'config.refused'
+    | 'keyring.reseal_requested'
+    | 'keyring.resealed'
+    | 'store.accepted'
+    | 'store.record_erased'
+    | 'service.started'
+    | 'service.stopped'
+  readonly integration: string | null
+  readonly outcome: 'success' | 'refused' | 'denied' | 'failed' | 'skipped_shared'
+  readonly request_id: string | null
+  /** Public fingerprint of the token. */
+  readonly token_id?: string
+  readonly detail?: {
+    /** A problem's code or a refusal's reason. */
+    readonly reason?: string
+    /** Class of the refusal. */
+    readonly class?: string
+    /** The `operationId` of the route. */
+    readonly operation?: string
+    /** The caller's address, of denials; of several in one network, the network. */
+    readonly address?: string
+    /** With `since`: how many events this one stands for, of which `at` is the last. */
+    readonly count?: number
+    /** Time of the first of them. */
+    readonly since?: string
+    /** Their integrations, if there are several. At most 20. */
+    readonly integrations?: readonly string[]
+    /** Id of a connection. */
+    readonly connection?: string
+    /** Id of a credential. */
+    readonly credential?: string
+    /** The integration that a credential was lent to. */
+    readonly to?: string
+    /** Days until a certificate expires: 60, 30, 14, 7, 1, or 0. */
+    readonly days?: number
+    /** Public id of an API key. */
+    readonly api_key?: string
+    /** The principal that a client is by its token and its address. */
+    readonly client?: string
+    /** Kind of a record of the store. */
+    readonly record?: string
+  }
+}
+
+/** Events, newest first. */
+export interface AuditEventList {
+  readonly items: readonly AuditEvent[]
+  /** For the next page; one request looks at 10,000 events at most, so a page may be short and still have a next one. */
+  readonly next_cursor: string | null
+}
+
+/** What each sealing key still seals. */
+export interface Keyring {
+  /** Id of the key that this replica seals with. */
+  readonly sealing_key: string
+  readonly keys: readonly SealingKey[]
+  /** Number of records without a valid seal. */
+  readonly unreadable: number
+  /** The replicas of the last minute. */
+  readonly replicas: readonly {
+    readonly id: string
+    /** Ids of its keys. It seals with the first one. */
+    readonly keys: readonly string[]
+    readonly seen_at: string
+  }[]
+  readonly reseal: ResealProgress | null
+}
+
+/** Whether the replica can serve, and each check by name. */
+export interface Readiness {
+  readonly ready: boolean
+  /** Failures of the store or of an issuer appear here; they do not set `ready` to false. */
+  readonly checks: readonly {
+    readonly name: string
+    readonly ok: boolean
+    readonly detail: string
+  }[]
+}
+
+/** The progress over all records. Any replica continues the work. */
+export interface ResealProgress {
+  /** Id of the key that will seal everything. */
+  readonly key: string
+  readonly state: 'running' | 'done'
+  /** Number of records read so far. */
+  readonly seen: number
+  /** Number of records that were resealed. */
+  readonly resealed: number
+  /** Number of records that could not be resealed. The log names them. */
+  readonly failed: number
+  readonly started_at: string
+  readonly updated_at: string
+  readonly finished_at: string | null
+}
+
+export interface SealingKey {
+  readonly id: string
+  /** `sealing`: the first of the keyring of this replica; `opening`: another of it; `missing`: records name it, and it is not there, so they are lost without it. */
+  readonly state: 'sealing' | 'opening' | 'missing'
+  /** Null: `VALETKEY_KEYRING` has the key itself, or this replica lacks it. */
+  readonly wrapped_by: WrappedBy | null
+  /** Number of records that are sealed with it. */
+  readonly records: number
+  readonly by_kind: {
+    /** the keys and secrets of an integration. */
+    readonly credentials: number
+    /** the refresh token of an integration. */
+    readonly refresh_tokens: number
+    /** an access token that is held. */
+    readonly leases: number
+    /** an access token that Salesforce has still to end. */
+    readonly revocations: number
+    /** what a pending connection needs to be finished. */
+    readonly connections: number
+    /** the code that proves a record which is not sealed. */
+    readonly macs: number
+  }
+  /** Number of replicas that have it. */
+  readonly replicas: number
+  /** Whether nothing is sealed with it and no replica seals with it. */
+  readonly can_be_dropped: boolean
+}
+
+/** What wraps a data key, which the store holds. */
+export interface WrappedBy {
+  /** As `VALETKEY_KEYRING` names it. */
+  readonly name: string
+  /** The signer that wraps it. */
+  readonly signer: string
+  /** The key of the signer. */
+  readonly key: string
+  /** The version of that key. Null: the signer states none. */
+  readonly key_version: number | null
+}
