@@ -20,7 +20,7 @@ export function answerAuthorize(exchange: Exchange, world: World): Answer {
     return errorPage(error.refusal)
   }
   try {
-    const request = readRequest(exchange, client)
+    const request = readRequest(exchange, client, world)
     if (exchange.method !== 'POST') return consentPage(exchange, client, request.scopes, world)
     const user = decided(exchange.form, client, world)
     exchange.identify({ userId: user.id, username: user.username })
@@ -44,7 +44,7 @@ function callbackOf({ query }: Exchange, { configuration }: Client): string {
 }
 
 /** The default method is S256. */
-function readRequest({ query }: Exchange, { configuration }: Client) {
+function readRequest({ query }: Exchange, { configuration }: Client, world: World) {
   if (query.get('response_type') !== 'code') throw new Refused('response_type_not_supported')
   const codeChallenge = query.get('code_challenge') ?? undefined
   const method = query.get('code_challenge_method') ?? 'S256'
@@ -52,7 +52,8 @@ function readRequest({ query }: Exchange, { configuration }: Client) {
     throw new Refused('code_challenge_missing')
   }
   if (codeChallenge !== undefined && method !== 'S256') throw new Refused('code_challenge_missing')
-  const dpopJkt = query.get('dpop_jkt') ?? undefined
+  const { supported } = world.settings().dpop
+  const dpopJkt = (supported && query.get('dpop_jkt')) || undefined
   if (dpopJkt === undefined && configuration.dpopRequired) throw new Refused('dpop_jkt_missing')
   return {
     codeChallenge,

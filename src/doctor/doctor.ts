@@ -1,5 +1,6 @@
 /** Runs all checks that show why an integration gets no token, or one with defects. */
 import { activeOf, type Credential } from '../credentials/credential.ts'
+import { trialKeyFor } from '../dpop/dpop-key.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { GrantContext, OpenCredential } from '../grants/grant.ts'
 import type { HostRules } from '../http/outbound/login-host.ts'
@@ -151,7 +152,7 @@ function signerOf(
 ): Signer | undefined {
   const clientId = clientIdOf(integration, active)
   if (clientId === undefined || !held || held instanceof BrokerError) return undefined
-  return { clientId, credential: held }
+  return { clientId, credential: held, ...trialKeyFor(integration) }
 }
 
 function checkDefinition(

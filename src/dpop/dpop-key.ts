@@ -8,6 +8,7 @@ import {
 } from 'node:crypto'
 import { Type } from 'typebox'
 import type { BodyOf } from '../store/record-body.ts'
+import { asksForBound } from './dpop-rule.ts'
 
 /** As it is stored. Only sealed bodies contain it. */
 export const StoredDpopKey = Type.Object({
@@ -36,6 +37,12 @@ export function generateDpopKey(): StoredDpopKey {
     privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
   }
 }
+
+/** A key for requests whose token nobody keeps, where the rule asks for bound tokens. */
+export const trialKeyFor = (
+  owner: Parameters<typeof asksForBound>[0],
+): { readonly dpopKey?: StoredDpopKey } =>
+  asksForBound(owner) ? { dpopKey: generateDpopKey() } : {}
 
 /** Opened keys, so that a proof parses none. */
 const opened = new WeakMap<StoredDpopKey, DpopKey>()

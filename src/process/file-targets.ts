@@ -13,6 +13,8 @@ import {
 import type { FreshCredential, Intake } from '../credentials/intake.ts'
 import { type DiagnosisCheck, failed, warned } from '../doctor/check.ts'
 import type { DiagnosisTarget } from '../doctor/diagnosis-target.ts'
+import { isBound, tokenNotBound } from '../dpop/binding.ts'
+import { trialKeyFor } from '../dpop/dpop-key.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/outbound/login-host.ts'
@@ -157,7 +159,9 @@ function targetFrom(
         throw new BrokerError('integration_draft', 'It has no client id or no credential')
       }
       const credential = active ? await open(active) : { type: 'none' as const }
-      const lease = await requester.request(integration, { clientId, credential }, charge)
+      const signer = { clientId, credential, ...trialKeyFor(integration) }
+      const lease = await requester.request(integration, signer, charge)
+      if (integration.identity.expect?.dpop && !isBound(lease)) throw tokenNotBound()
       const { changed } = judgeIdentity(integration.identity, undefined, lease)
       if (changed.length === 0) return lease
       throw identityChanged(changed, integration.identity, undefined, identityOf(lease))

@@ -232,3 +232,23 @@ t.test('replicas that run take a restored store as it is', async (t) => {
   t.match(away, { status: 69, stdout: '' })
   t.notMatch(away.stderr, /at .*\.ts:/, 'in a sentence')
 })
+
+t.test('a restored integration goes on with the key that its tokens are bound to', async (t) => {
+  const folder = await newFolder(t)
+  const file = join(folder, 'bound.backup')
+  const [from, to] = [join(folder, 'from'), join(folder, 'to')]
+  const shared = { loginHosts: [myDomain], keyring, adminKey }
+  const keyOf = async ({ call }: Pick<TestBroker, 'call'>, name: string) => {
+    t.match(await call('GET', `/tokens/${name}`), { status: 409, body: { code: 'token_bound' } })
+    return (await call('GET', `/integrations/${name}`)).body.status.lease.key_thumbprint
+  }
+  const before = await startBroker(t, { ...shared, dataDir: from })
+  await put(before, 'bound', { ...definition(), dpop: { mode: 'on' } })
+  const jkt = await keyOf(before, 'bound')
+  await before.stop()
+  t.match(await run(['backup', '--out', file], { VALETKEY_DATA_DIR: from }), { status: 0 })
+  t.notMatch(readFileSync(file, 'utf8'), /PRIVATE KEY/)
+  t.match(await run(['restore', file], { VALETKEY_DATA_DIR: to }), { status: 0 })
+  const after = await startBroker(t, { ...shared, dataDir: to })
+  t.equal(await keyOf(after, 'bound'), jkt)
+})

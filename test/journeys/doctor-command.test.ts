@@ -271,3 +271,25 @@ t.test('colours are for a terminal that wants them', withoutPython, async (t) =>
     t.notMatch(stdout, '\u001b')
   }
 })
+
+t.test('asks for a bound token with a key that it throws away', async (t) => {
+  const bound = simulator.addJwtApp({ certificatePem: key.certificate, dpopRequired: true })
+  const entry = {
+    ...billing,
+    grant: { ...billing.grant, client_id: bound.clientId },
+    dpop: { mode: 'on' },
+    identity: { expect: { dpop: true } },
+  }
+  const name = file('bound.yaml', { integrations: { bound: entry } })
+  const good = await doctor([name, '--json'])
+  t.equal(good.code, 0, good.stdout + good.stderr)
+  t.notMatch(good.stdout + good.stderr, /PRIVATE KEY/)
+
+  simulator.updateApp(bound.clientId, { dpopRequired: false })
+  const { dpop } = simulator.settings()
+  simulator.configure({ dpop: { ...dpop, supported: false } })
+  t.teardown(() => simulator.configure({ dpop }))
+  const unbound = await doctor([name, '--json'])
+  t.equal(unbound.code, 1, unbound.stderr)
+  t.match(unbound.stdout, /Salesforce gave a bearer token/)
+})

@@ -1,0 +1,148 @@
+/** Refresh tokens that are bound to a key: from the authorization to the end of the connection. */
+import t, { type Test } from 'tap'
+import { DEFAULT_SETTINGS } from '../../simulator/settings.ts'
+import { eventually } from '../support/eventually.ts'
+import { enterCode } from '../support/salesforce-user.ts'
+import { world as connecting } from './connecting-world.ts'
+
+t.setTimeout(120_000)
+
+const ANY = { 'if-match': '*' }
+const ON = { dpop: { mode: 'on' } }
+const HOUR_MS = 3_600_000
+
+type World = Awaited<ReturnType<typeof connecting>>
+
+async function world(t: Test, { dpopRequired = false, dpop = {}, members = ON as object } = {}) {
+  const made = await connecting(t, { app: { dpopRequired } })
+  made.simulator.configure({ dpop: { ...DEFAULT_SETTINGS.dpop, ...dpop } })
+  const put = await made.put(members)
+  if (put.status !== 201) throw new Error(JSON.stringify(put.body))
+  return made
+}
+
+const patch = ({ call }: World, body: object) =>
+  call('PATCH', '/integrations/billing', { body, headers: ANY })
+
+const leaseOf = async ({ call }: World) =>
+  (await call('GET', '/integrations/billing')).body.status.lease
+
+const newest = ({ simulator }: World) => simulator.refreshTokens().at(-1)
+
+/** The sessions that Salesforce gives beside bound tokens. */
+const twinsOf = ({ simulator }: World) =>
+  simulator
+    .sessions()
+    .filter(({ familyId }) => familyId?.startsWith('ui of '))
+    .map(({ token }) => token)
+
+for (const dpopRequired of [false, true]) {
+  for (const resourceNonce of ['optional', 'required'] as const) {
+    const posture = `${dpopRequired ? 'required' : 'allowed'}, nonces of resources ${resourceNonce}`
+    t.test(`a bound connection lives, and ends, where proofs are ${posture}`, async (t) => {
+      const salesforce = await world(t, { dpopRequired, dpop: { resourceNonce } })
+      const { simulator, broker, connect, token, pass, call } = salesforce
+      t.match((await connect()).text, 'billing is connected')
+      const jkt = simulator.log.find(({ endpoint }) => endpoint === 'authorize')?.query.dpop_jkt
+      t.match(jkt, /^[\w-]{43}$/)
+      const twins: string[] = []
+      for (let refresh = 0; refresh < 3; refresh += 1) {
+        t.match(await token(), { status: 409, body: { code: 'token_bound' } })
+        t.match(await leaseOf(salesforce), { bound: true, key_thumbprint: jkt })
+        t.match(newest(salesforce), { jkt, state: 'current' }, 'rotation keeps the key')
+        twins.push(...twinsOf(salesforce))
+        pass(3 * HOUR_MS)
+      }
+      t.ok(twins.length > 0, 'Salesforce gave sessions without a key')
+      const written = broker.logs() + JSON.stringify(broker.audit())
+      t.notOk(twins.some((one) => written.includes(one)))
+      const spent = simulator.refreshTokens().filter(({ state }) => state === 'rotated')
+      t.equal(spent.length, 3, 'a challenge uses no refresh token up')
+      const { status } = await call('DELETE', '/integrations/billing/connection')
+      t.ok(status < 300, String(status))
+      const ended = async () => newest(salesforce)?.state === 'revoked'
+      t.ok(await eventually(ended), 'Salesforce ended it')
+      const revoked = simulator.log.filter(({ endpoint }) => endpoint === 'revoke')
+      t.ok(revoked.length > 0 && revoked.every(({ headers }) => headers.dpop !== undefined))
+    })
+  }
+}
+
+t.test('a new connection has a new key, and the former ends with its own', async (t) => {
+  const salesforce = await world(t, { dpopRequired: true })
+  const { simulator, connect, token } = salesforce
+  await connect()
+  await token()
+  const first = newest(salesforce)
+  await connect()
+  await token()
+  const second = newest(salesforce)
+  t.ok(first?.jkt)
+  t.ok(second?.jkt)
+  t.not(second?.jkt, first?.jkt)
+  t.match(await leaseOf(salesforce), { bound: true, key_thumbprint: second?.jkt })
+  const familyOf = (id: string | undefined) =>
+    simulator.refreshTokens().filter(({ familyId }) => familyId === id)
+  const isEnded = async () => familyOf(first?.familyId).every(({ state }) => state !== 'current')
+  t.ok(await eventually(isEnded))
+})
+
+for (const device of [true, false]) {
+  t.test(`the device flow, which binds ${device ? 'tokens' : 'none'}`, async (t) => {
+    const dpop = { binds: { ...DEFAULT_SETTINGS.dpop.binds, device } }
+    const salesforce = await world(t, { dpop })
+    const { begin, token } = salesforce
+    const { body } = await begin('device')
+    await enterCode(body.verification_uri, body.user_code)
+    const isConnected = async () => (await token()).body.code !== 'integration_not_connected'
+    t.ok(await eventually(isConnected))
+    const { status, body: got } = await token()
+    t.equal(status, device ? 409 : 200, JSON.stringify(got))
+    t.match(await leaseOf(salesforce), { bound: device })
+    t.equal(newest(salesforce)?.jkt !== undefined, device)
+  })
+}
+
+t.test('a connection from before stays unbound until it is renewed, and says so', async (t) => {
+  const salesforce = await world(t, { members: {} })
+  const { connect, token, simulator } = salesforce
+  await connect()
+  t.match(await token(), { status: 200, body: { token_type: 'Bearer' } })
+  t.equal((await patch(salesforce, ON)).status, 200)
+  t.match(await token(), { status: 200, body: { token_type: 'Bearer', bound: false } })
+  t.match(await leaseOf(salesforce), { bound: false })
+  t.ok(simulator.tokenRequests().every(({ headers }) => headers.dpop === undefined))
+
+  t.equal((await patch(salesforce, { identity: { expect: { dpop: true } } })).status, 200)
+  await salesforce.call('DELETE', '/tokens/billing')
+  t.match(await token(), { status: 424, body: { code: 'token_not_bound' } })
+  t.match(await token(), { status: 424, body: { code: 'token_not_bound' } }, 'it is remembered')
+  await connect()
+  t.match(await token(), { status: 409, body: { code: 'token_bound' } })
+})
+
+t.test('a connection that is not bound as expected is not kept', async (t) => {
+  const members = { ...ON, identity: { expect: { dpop: true } } }
+  const salesforce = await world(t, { members, dpop: { supported: false } })
+  const { connect, read, simulator } = salesforce
+  const { id } = await connect()
+  t.match(await read(id), { status: 'failed', reason: 'token_not_bound' })
+  const isRevoked = async () => simulator.refreshTokens().every(({ state }) => state === 'revoked')
+  t.ok(await eventually(isRevoked))
+})
+
+t.test(
+  'a bound refresh token keeps its key when the rule is off, until it is renewed',
+  async (t) => {
+    const salesforce = await world(t)
+    const { connect, token, pass } = salesforce
+    await connect()
+    t.match(await token(), { status: 409 })
+    t.equal((await patch(salesforce, { dpop: null })).status, 200)
+    t.match(await token(), { status: 409, body: { code: 'token_bound' } }, 'Salesforce binds it')
+    pass(3 * HOUR_MS)
+    t.match(await token(), { status: 409, body: { code: 'token_bound' } })
+    await connect()
+    t.match(await token(), { status: 200, body: { token_type: 'Bearer' } })
+  },
+)
