@@ -5,7 +5,7 @@ import { startFleet } from '../support/fleet.ts'
 import { lifeKnown } from '../support/lease-life.ts'
 import { startRedis } from '../support/redis.ts'
 import { monitorLines } from '../support/redis-monitor.ts'
-import { login, soap, told } from './soap-world.ts'
+import { login, soap, textIn, told } from './soap-world.ts'
 import { doorWorld } from './world.ts'
 
 let ahead = 0
@@ -111,6 +111,31 @@ t.test('the replacement of a rejected token lasts, even if it is an older one', 
   t.equal(status, 200, JSON.stringify(body))
   t.ok(body.expires_in >= 120, `${body.expires_in} s`)
   t.not(body.token_id, before.token_id)
+})
+
+t.test('a token of each door lasts for 120 s, and a shorter one is replaced', async (t) => {
+  const lives: Readonly<Record<string, (place: Place) => Promise<number>>> = {
+    'the login URL': async (place) => (await place.logIn()).body.expires_in,
+    '/oauth/token': async ({ name, key: { id, key } }) => {
+      const form = { grant_type: 'client_credentials', scope: `integration:${name}` }
+      const client = { client_id: id, client_secret: key }
+      return (await ask({ path: '/oauth/token', form: { ...form, ...client } })).body.expires_in
+    },
+    SOAP: async ({ name, key }) => {
+      const path = `/login/${name}/services/Soap/u/60.0`
+      const { body } = await ask(soap(login(name, key.key), { path }))
+      return Number(textIn(body, 'sessionSecondsValid'))
+    },
+  }
+  for (const [index, [door, secondsAt]] of Object.entries(lives).entries()) {
+    const place = await placeOf(`lasting-${index}`)
+    const { expires_at } = (await call('GET', `/tokens/${place.name}`)).body
+    const former = ahead
+    ahead = Date.parse(expires_at) - Date.now() - 110_000
+    const seconds = await secondsAt(place)
+    ahead = former
+    t.ok(seconds >= 120, `${door}: ${seconds} s`)
+  }
 })
 
 t.test('a token that lives is handed out again, after one look in ten seconds', async (t) => {

@@ -37,11 +37,15 @@ t.teardown(() => pool.close())
 
 /** Each from an address of its own: one that asks again and again is a client in a loop. */
 let asked = 0
-async function ask(name: string, door: Door): Promise<{ status: number; text: string }> {
+async function ask(
+  name: string,
+  door: Door,
+  through: Pool = pool,
+): Promise<{ status: number; text: string }> {
   asked += 1
   const { method, path, headers, body } = doorRequests(name, key)[door]
   const address = `10.${(asked >> 16) & 255}.${(asked >> 8) & 255}.${asked & 255}`
-  const answer = await pool.request({
+  const answer = await through.request({
     ...{ method, path, headers: { ...headers, 'x-forwarded-for': address } },
     ...(body !== undefined && { body }),
   })
@@ -49,11 +53,16 @@ async function ask(name: string, door: Door): Promise<{ status: number; text: st
   return { status: answer.statusCode, text: `${text}${answer.headers.authorization ?? ''}` }
 }
 
-t.test('clients at all doors of a cold integration share one login', async (t) => {
+t.test('2,000 clients at all doors of a cold integration share one login', async (t) => {
+  const CLIENTS = 2_000
   await integrate('cold')
+  const crowd = new Pool(broker.url, { connections: CLIENTS })
+  t.teardown(() => crowd.close())
   const held = simulator.addFault({ kind: 'hold' })
   const asking = Promise.all(
-    Array.from({ length: 200 }, (_, index) => ask('cold', DOORS[index % DOORS.length] as Door)),
+    Array.from({ length: CLIENTS }, (_, index) =>
+      ask('cold', DOORS[index % DOORS.length] as Door, crowd),
+    ),
   )
   await eventually(() => held.holding() > 0)
   held.remove()
