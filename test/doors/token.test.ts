@@ -416,6 +416,20 @@ t.test('an API call is refused with what to do instead', async (t) => {
   t.equal((await ask({ path: '/login/billing', method: 'GET', form: '' })).status, 421)
 })
 
+t.test('nothing of an API call is read, logged or audited', async (t) => {
+  const before = broker.audit().length
+  const answer = await ask({
+    path: '/login/billing/services/data/v60.0/sobjects/SecretOfPath?q=SecretOfQuery',
+    // Longer than any body that is read.
+    form: 'SecretOfBody'.repeat(20_000),
+    headers: { authorization: 'Bearer SecretOfHeader', 'content-type': 'application/json' },
+  })
+  t.equal(answer.status, 421)
+  t.equal(answer.headers.get('connection'), 'close')
+  t.notMatch(broker.logs(), /SecretOf/)
+  t.equal(broker.audit().length, before)
+})
+
 t.test('where waiting helps, the answer says for how long', async (t) => {
   const { status, headers, body } = await ask({ path: `/login/down${ROOT}`, form: asClient })
   t.equal(status, 503)
