@@ -1,5 +1,6 @@
 /** `npm run compat [-- PART [ONLY [ONE]]]`: the product with other people's software, as it can be had as packages. Too long for the tests. */
 import { testClients } from './clients.ts'
+import { runTests } from './run-tests.ts'
 import { testServers } from './servers.ts'
 
 const EX_USAGE = 64
@@ -11,6 +12,11 @@ const PARTS: Readonly<Record<string, (only: string, one: string) => Promise<bool
   },
   async clients(only) {
     return (await testClients(only)).every(({ failed }) => failed === 0)
+  },
+  async environment() {
+    const { passed, failed } = await runTests(['compat/sf-environment.test.ts'], {})
+    console.log(`the variables of valetkey token with sf: ${passed} passed, ${failed} failed`)
+    return failed === 0
   },
 }
 

@@ -52,8 +52,8 @@ export async function runCommandLine({ args, env, streams, local, version }: Com
   const run: Run = async (spec, operands, options) => {
     if (!WATCH_OWN_STDOUT.includes(spec.name)) endOnBrokenStdout(streams)
     if (spec.name === 'completion') {
-      const { printScript } = await import('./completion.ts')
-      printScript(operands[0] ?? '')
+      const { COMPLETION_SCRIPTS } = await import('./completion-scripts.ts')
+      streams.stdout.write(COMPLETION_SCRIPTS[operands[0] as keyof typeof COMPLETION_SCRIPTS])
       return EXITS.ok
     }
     const isPlain = options.color === false || Boolean(env.NO_COLOR)

@@ -57,7 +57,6 @@ const LIBRARIES: Readonly<Record<string, RegExp>> = {
   '@aws-sdk/client-kms': /^signers\/kms-asking\.ts$/,
   fflate: /^setup\/archive\.ts$/,
   commander: /^command\/program\.ts$/,
-  '@bomb.sh/tab': /^command\/completion\.ts$/,
   undici: /^http\/outbound\/(outbound|ways|connecting)\.ts$/,
   oauth4webapi: /^grants\/token-endpoint\/(token-endpoint|client-auth)\.ts$/,
 }

@@ -1,5 +1,7 @@
 /** The remote commands over real processes, against a real broker and the simulator: in a pipe and in a terminal. */
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
@@ -112,6 +114,37 @@ t.test('a status that is watched in a pipe tells changes alone', async (t) => {
   t.equal((await run(['enable', 'billing'])).code, 0)
   watching.child.kill('SIGINT')
   t.equal(await watching.ended, 130)
+})
+
+t.test('what is watched goes on after the broker was away', async (t) => {
+  let isAway = false
+  const front = createServer(async ({ url, headers, socket }, response) => {
+    if (isAway) return socket.destroy()
+    const { authorization = '' } = headers
+    const answer = await fetch(`${broker.url}${url}`, { headers: { authorization } })
+    response.writeHead(answer.status, { 'content-type': 'application/json' })
+    return response.end(await answer.text())
+  })
+  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => front.close())
+  const { port } = front.address() as AddressInfo
+  const env = { VALETKEY_URL: `http://127.0.0.1:${port}` }
+  const watching = spawned(['status', '--watch'], { env })
+  const following = spawned(['audit', '--follow', '--action', 'integration.changed'], { env })
+  await watching.shows(/^billing ready\n$/)
+  await following.shows(/integration\.changed/)
+  isAway = true
+  await eventually(() => /; trying again/.test(watching.stderr()))
+  t.equal((await run(['disable', 'billing'])).code, 0)
+  isAway = false
+  const before = following.stdout().length
+  await watching.shows(/^billing ready\nbilling disabled\n$/)
+  await eventually(() => following.stdout().length > before)
+  t.equal((await run(['enable', 'billing'])).code, 0)
+  for (const one of [watching, following]) {
+    one.child.kill('SIGINT')
+    t.equal(await one.ended, 130)
+  }
 })
 
 t.test('apply creates, tells differences, changes nothing twice, and prunes', async (t) => {

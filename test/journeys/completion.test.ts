@@ -1,14 +1,18 @@
-/** Completion in the real shells: what bash and zsh offer at the place of the cursor. */
-import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+/** Completion in the real shells: what bash, zsh and fish offer at the place of the cursor. */
+import { execFile } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
-import { isOnPath } from '../support/apt.ts'
+import { provideCommand, unlessProvided } from '../support/apt.ts'
 import { startBroker } from '../support/broker.ts'
 import { createCommandLine } from '../support/command-line.ts'
 import { ROOT } from '../support/generated.ts'
 
+t.setTimeout(120_000)
+
+const execute = promisify(execFile)
 const simulator = await startSimulator()
 t.teardown(() => simulator.stop())
 const broker = await startBroker(t, { loginHosts: [simulator.origins.myDomain] })
@@ -25,7 +29,7 @@ for (const name of ['billing', 'billing-sandbox', 'crm']) {
   })
 }
 
-/** What the shell scripts ask for. */
+/** What the scripts of the shells ask for; the last one says whether files are offered. */
 async function offers(...words: readonly string[]): Promise<readonly string[]> {
   const { code, stdout, stderr } = await run(['complete', '--', ...words])
   t.same({ code, stderr }, { code: 0, stderr: '' })
@@ -36,22 +40,29 @@ async function offers(...words: readonly string[]): Promise<readonly string[]> {
 }
 
 t.test('commands, options, choices, names and files are offered', async (t) => {
-  t.same(await offers('ro'), ['rotate', ':4'])
-  t.same(await offers('keys', ''), ['create', 'list', 'revoke', ':4'])
-  t.same(await offers('token', 'bil'), ['billing', 'billing-sandbox', ':4'])
-  t.same(await offers('token', 'billing', '--out'), ['--output', ':4'])
-  t.same(await offers('token', '--output', 'c'), ['curl', ':4'])
-  t.same(await offers('status', '--state', 're'), ['ready', 'refused', ':4'])
-  t.same(await offers('test', 'billing', 'c'), ['crm', ':4'])
-  t.same(await offers('apply', '--file', ''), [':0'])
-  t.same(await offers('restore', ''), [':0'])
-  t.same(await offers('completion', 'z'), ['zsh', ':4'])
+  t.same(await offers('ro'), ['rotate', ':none'])
+  t.same(await offers('help', 'ro'), ['rotate', ':none'])
+  t.same(await offers('keys', ''), ['create', 'list', 'revoke', ':none'])
+  t.same(await offers('token', 'bil'), ['billing', 'billing-sandbox', ':none'])
+  t.same(await offers('token', 'billing', ''), [':none'], 'it takes one name')
+  t.same(await offers('token', 'billing', '--out'), ['--output', ':none'])
+  t.same(await offers('token', '--output', 'c'), ['curl', ':none'])
+  t.same(await offers('token', '--output=c'), ['--output=curl', ':none'])
+  t.same(await offers('token', '--output', '=', 'c'), ['curl', ':none'], 'as bash splits it')
+  t.same(await offers('token', '-o', ''), ['token', 'header', 'json', 'env', 'curl', ':none'])
+  t.same(await offers('status', '--state', 're'), ['ready', 'refused', ':none'])
+  t.same(await offers('test', 'billing', 'c'), ['crm', ':none'])
+  t.same(await offers('token', '--min-ttl', '60', 'c'), ['crm', ':none'])
+  t.same(await offers('apply', '--file', ''), [':files'])
+  t.same(await offers('restore', ''), [':files'])
+  t.same(await offers('completion', 'z'), ['zsh', ':none'])
+  t.same(await offers('nonsense', ''), [':none'])
 })
 
 t.test('without a broker nothing is offered, and nothing is said', async (t) => {
   const away = { env: { VALETKEY_URL: 'http://127.0.0.1:9' } }
   const { code, stdout, stderr } = await run(['complete', '--', 'token', ''], away)
-  t.same({ code, stdout, stderr }, { code: 0, stdout: ':4\n', stderr: '' })
+  t.same({ code, stdout, stderr }, { code: 0, stdout: ':none\n', stderr: '' })
 })
 
 const bin = join(home, 'bin')
@@ -61,33 +72,54 @@ writeFileSync(
   `#!/bin/sh\nexec "${process.execPath}" "${ROOT}src/valetkey.js" "$@"\n`,
 )
 chmodSync(join(bin, 'valetkey'), 0o755)
+writeFileSync(join(home, 'integrations.yaml'), '')
 
-function inShell(shell: string, args: readonly string[], script: string) {
-  const { stdout, stderr } = spawnSync(shell, [...args, '-c', script], {
-    encoding: 'utf8',
+const inShell = (command: string, args: readonly string[], script: string) =>
+  execute(command, [...args, '-c', script], {
+    cwd: home,
     env: { ...env, PATH: `${bin}:${process.env.PATH}`, HOME: home, TERM: 'xterm' },
-    timeout: 30_000,
+    timeout: 60_000,
   })
-  return { stdout, stderr }
-}
 
-// Each shell runs beside the broker of this process, which answers meanwhile only to another process.
-t.test('bash takes the script', async (t) => {
-  const script = 'eval "$(valetkey completion bash)"; complete -p valetkey'
-  const { stdout, stderr } = inShell('bash', ['--norc'], script)
-  t.equal(stderr, '')
-  t.match(stdout, /^complete .* valetkey$/m)
+t.test('bash completes, and evaluates nothing that is typed', async (t) => {
+  const completed = async (...words: readonly string[]) => {
+    const quoted = words.map((word) => `'${word}'`).join(' ')
+    const script = `eval "$(valetkey completion bash)"
+      COMP_WORDS=(valetkey ${quoted}); COMP_CWORD=${words.length}
+      _valetkey; printf '%s\\n' "\${COMPREPLY[@]}"`
+    const { stdout, stderr } = await inShell('bash', ['--norc'], script)
+    t.equal(stderr, '')
+    return stdout.trim().split('\n')
+  }
+  t.same(await completed('rot'), ['rotate'])
+  t.same(await completed('token', 'bil'), ['billing', 'billing-sandbox'])
+  t.same(await completed('apply', '-f', 'int'), ['integrations.yaml'])
+  await completed('token', '$(touch evaluated)')
+  t.notOk(existsSync(join(home, 'evaluated')))
 })
 
-t.test('zsh takes the script', isOnPath('zsh') ? {} : { skip: 'zsh is not here' }, async (t) => {
-  const script =
-    'autoload -U compinit; compinit -u; source <(valetkey completion zsh); print -r -- $_comps[valetkey]'
-  const { stdout, stderr } = inShell('zsh', ['-f'], script)
-  t.equal(stderr, '')
-  t.match(stdout, /^_valetkey$/m)
+const zsh = { skip: unlessProvided(provideCommand('zsh', console.error)) }
+t.test('zsh completes', zsh, async (t) => {
+  const script = `autoload -U compinit; compinit -u; source <(valetkey completion zsh)
+    _describe() { print -rl -- "\${(@P)2}" }
+    _files() { print files }
+    words=(valetkey token bil); CURRENT=3; _valetkey
+    words=(valetkey apply -f ''); CURRENT=4; _valetkey
+    print -r -- $_comps[valetkey]`
+  const { stdout, stderr } = await inShell('zsh', ['-f'], script)
+  t.same([stdout, stderr], ['billing:\nbilling-sandbox:\nfiles\n_valetkey\n', ''])
 })
 
-t.test('fish takes the script', isOnPath('fish') ? {} : { skip: 'fish is not here' }, async (t) => {
-  const script = 'valetkey completion fish | source; complete --do-complete "valetkey ro"'
-  t.match(inShell('fish', ['--no-config'], script).stdout, /^rotate/m)
+const fish = { skip: unlessProvided(provideCommand('fish', console.error)) }
+t.test('fish completes', fish, async (t) => {
+  const script = `valetkey completion fish | source
+    for line in "valetkey rot" "valetkey token bil" "valetkey keys " "valetkey apply -f int"
+      complete --do-complete "$line"
+    end`
+  const { stdout } = await inShell('fish', ['--no-config'], script)
+  const offered = stdout.split('\n').map((line) => line.split('\t')[0])
+  t.same(offered, [
+    ...['rotate', 'billing', 'billing-sandbox', 'create', 'list', 'revoke', 'integrations.yaml'],
+    '',
+  ])
 })

@@ -1,4 +1,5 @@
 /** What a definition changes of an integration, member by member. Pure. */
+import { withoutControls } from '../terminal.ts'
 import { mappingIn } from './documents.ts'
 
 type Members = Readonly<Record<string, unknown>>
@@ -78,9 +79,13 @@ function same(one: unknown, other: unknown): boolean {
 
 const shown = (value: unknown) => (value === undefined ? 'none' : JSON.stringify(value))
 
-export const changeText = ({ member, from, to }: MemberChange): string =>
-  from === undefined
-    ? `+ ${member}: ${shown(to)}`
-    : to === undefined
-      ? `- ${member}: ${shown(from)}`
-      : `~ ${member}: ${shown(from)} → ${shown(to)}`
+export function changeText({ member, from, to }: MemberChange): string {
+  const change = from === undefined ? `: ${shown(to)}` : `: ${shown(from)} → ${shown(to)}`
+  const [mark, text] =
+    from === undefined
+      ? ['+', change]
+      : to === undefined
+        ? ['-', `: ${shown(from)}`]
+        : ['~', change]
+  return withoutControls(`${mark} ${member}${text}`)
+}

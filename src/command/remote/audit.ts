@@ -1,6 +1,7 @@
 /** `valetkey audit`: what was done, oldest first, and on request what is done from now on. */
 import type { AuditEvent } from '../../client/api/service.ts'
 import type { RequestOf, ValetkeyClient } from '../../client/client.ts'
+import { isAway } from '../away.ts'
 import { durationIn } from '../durations.ts'
 import { CommandError, EXITS } from '../exits.ts'
 import { untilInterrupted } from '../interrupt.ts'
@@ -82,7 +83,12 @@ async function followed(
   let known = new Set(before.map(({ id }) => id))
   for (;;) {
     await pause(POLL_MS, signal)
-    const events = await eventsOf(client, { ...query, since }, Number.POSITIVE_INFINITY)
+    const events = await eventsOf(client, { ...query, since }, Number.POSITIVE_INFINITY).catch(
+      (error: unknown) => {
+        if (!isAway(error)) throw error
+        return []
+      },
+    )
     for (const event of events) if (!known.has(event.id)) print(event)
     since = events.at(-1)?.at ?? since
     // Those of this instant are read again.

@@ -22,13 +22,17 @@ export interface Listed {
 export async function listIntegrations(
   client: ValetkeyClient,
   filter: IntegrationFilter,
+  signal?: AbortSignal,
 ): Promise<Listed> {
   const items: Integration[] = []
   const corrupt: string[] = []
   let cursor: string | null = null
   do {
     const query: Query = { ...filter, limit: PAGE, ...(cursor !== null && { cursor }) }
-    const { body }: Answer<IntegrationList> = await client.request('listIntegrations', { query })
+    const { body }: Answer<IntegrationList> = await client.request('listIntegrations', {
+      query,
+      ...(signal && { signal }),
+    })
     items.push(...body.items)
     corrupt.push(...(body.corrupt ?? []))
     cursor = body.next_cursor

@@ -1,6 +1,7 @@
 /** `valetkey status`: the state of all integrations as a table. */
 import type { Integration } from '../../client/api/integrations.ts'
 import type { ValetkeyClient } from '../../client/client.ts'
+import { isAway } from '../away.ts'
 import { durationText } from '../durations.ts'
 import { EXITS } from '../exits.ts'
 import { untilInterrupted } from '../interrupt.ts'
@@ -82,21 +83,32 @@ function watchStatus(look: () => Promise<Listed>, client: ValetkeyClient, termin
   return untilInterrupted(async (signal) => {
     let callers: ReadonlyMap<string, string> = new Map()
     const states = new Map<string, State>()
+    let isMissed = false
     for (let round = 0; ; round += 1) {
-      const listed = await look()
-      if (terminal.isTerminal) {
-        if (round % CALLERS_ROUNDS === 0) callers = await callersToday(client, listed.items)
-        const lines = statusLines(listed, callers, terminal)
-        terminal.stdout.write(`\u001b[H\u001b[J${lines.join('\n')}\n`)
-      } else {
-        for (const { name, status } of listed.items) {
-          if (states.get(name) !== status.state) terminal.print(`${name} ${status.state}`)
-          states.set(name, status.state)
+      try {
+        const listed = await look()
+        isMissed = false
+        if (!terminal.isTerminal) tellChanges(listed, states, terminal)
+        else {
+          if (round % CALLERS_ROUNDS === 0) callers = await callersToday(client, listed.items)
+          const lines = statusLines(listed, callers, terminal)
+          terminal.stdout.write(`\u001b[H\u001b[J${lines.join('\n')}\n`)
         }
+      } catch (error) {
+        if (!isAway(error)) throw error
+        if (!isMissed) terminal.note(`${error.message}; trying again`)
+        isMissed = true
       }
       await pause(WATCH_MS, signal)
     }
   })
+}
+
+function tellChanges({ items }: Listed, states: Map<string, State>, terminal: Terminal): void {
+  for (const { name, status } of items) {
+    if (states.get(name) !== status.state) terminal.print(`${name} ${status.state}`)
+    states.set(name, status.state)
+  }
 }
 
 /** How many principals fetched a token since midnight (UTC), by integration. */

@@ -2,12 +2,13 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Credential, Deployment, StagedCredential } from '../../client/api/credentials.ts'
 import type { AnswerOf, RequestOf, ValetkeyClient } from '../../client/client.ts'
-import { ProblemError, UnreachableError } from '../../client/problem-error.ts'
+import { ProblemError } from '../../client/problem-error.ts'
+import { isAway } from '../away.ts'
 import { durationText } from '../durations.ts'
 import { CommandError, EXITS } from '../exits.ts'
 import { untilInterrupted } from '../interrupt.ts'
 import type { CommandInput } from '../spec.ts'
-import { pause, type Terminal } from '../terminal.ts'
+import { pause, type Terminal, withoutControls } from '../terminal.ts'
 import { type RotationLook, rotationSteps, standOf } from './progress.ts'
 
 const POLL_MS = 1_000
@@ -36,7 +37,9 @@ export async function runRotate({ operands, options, terminal, broker }: Command
   const [name = ''] = operands
   const { client } = await broker()
   const tell: Tell = (step, says) =>
-    terminal.print(`${new Date().toISOString()} ${name} ${terminal.paint('bold', step)}: ${says}`)
+    terminal.print(
+      `${new Date().toISOString()} ${name} ${terminal.paint('bold', step)}: ${withoutControls(says)}`,
+    )
   const rotation = await begun(client, name, given, terminal, tell)
   return untilInterrupted(
     (signal) => shown({ client, rotation, timeoutMs: timeout, terminal, tell, signal }),
@@ -234,9 +237,7 @@ async function lookAt(
       ...(deployment && { deployment }),
     }
   } catch (error) {
-    const isAway =
-      error instanceof UnreachableError || (error instanceof ProblemError && error.status === 503)
-    if (!isAway) throw error
+    if (!isAway(error)) throw error
     terminal.progress(`${name}: ${error.message}; trying again`)
     return undefined
   }
