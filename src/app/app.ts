@@ -23,6 +23,7 @@ import type { Server, ServerOptions } from '../http/server/server.ts'
 import { composeIntegrations } from '../integrations/compose.ts'
 import type { IntegrationEvents } from '../integrations/integration-events.ts'
 import { sealRequiresCodes } from '../integrations/integration-store.ts'
+import { createIndexKeeper } from '../integrations/listing/index-keeper.ts'
 import { problemShownTo } from '../integrations/references/visible.ts'
 import { composeKeyring } from '../keyring/compose.ts'
 import type { MetricsListener } from '../metrics/listener.ts'
@@ -126,6 +127,10 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     refreshTokens: { trouble: refreshTokenTrouble(config), age },
   })
   const { revoker } = engine
+  const keeper = createIndexKeeper({
+    ...{ listing: store.listing, read: integrations.read, entryOf: engine.status.entryOf },
+    ...{ events, runtime, log },
+  })
 
   const loader = composeConfiguration({
     ...{ path: config.configFile, readFile, integrations, revoker, audit, core },
@@ -221,7 +226,9 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     registerCredentialParts(guarded, {
       ...{ config, core, connections, rotation, integrations, audit, gate },
     })
-    registerIntegrationParts(guarded, { core, integrations, engine, salesforce, audit, gate })
+    registerIntegrationParts(guarded, {
+      ...{ core, keeper, integrations, engine, salesforce, audit, gate },
+    })
   })
   await server.ready()
 
@@ -239,6 +246,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     webhooks,
     subscription,
     engine,
+    keeper,
     seals,
     rotation,
     connections,

@@ -20,6 +20,7 @@ import { createIdentityAcceptance } from '../identity/identity-acceptance.ts'
 import { registerIdentityRoutes } from '../identity/identity-routes.ts'
 import { createPinStore } from '../identity/pin-store.ts'
 import type { Integrations } from '../integrations/compose.ts'
+import type { IndexKeeper } from '../integrations/listing/index-keeper.ts'
 import { createRegistry } from '../integrations/registry.ts'
 import { registerIntegrationRoutes } from '../integrations/routes.ts'
 import type { KeyringCare } from '../keyring/compose.ts'
@@ -171,6 +172,7 @@ export function registerCredentialParts(guarded: Server, parts: CredentialPartDe
 
 interface IntegrationPartDependencies {
   readonly core: Core<unknown>
+  readonly keeper: IndexKeeper
   readonly integrations: Integrations
   readonly engine: LeaseEngine
   readonly salesforce: Salesforce
@@ -181,7 +183,7 @@ interface IntegrationPartDependencies {
 /** Integrations, with their doctor and their identity. */
 export function registerIntegrationParts(
   guarded: Server,
-  { core, integrations, engine, salesforce, audit, gate }: IntegrationPartDependencies,
+  { core, keeper, integrations, engine, salesforce, audit, gate }: IntegrationPartDependencies,
 ): void {
   const { revoker, grants, status } = engine
   const { confirm } = gate
@@ -200,6 +202,7 @@ export function registerIntegrationParts(
   registerIntegrationRoutes(guarded, {
     registry: createRegistry(integrations.rules),
     store: integrations,
+    ...{ listing: core.store.listing, keeper },
     ...{ statusOf: status.statusOf, audit, confirm, monotonic },
     revoke: revoker.revokeUnlessShared,
   })

@@ -1,6 +1,7 @@
 /** Builds the answers that show an integration, with only what the principal may see. */
 import type { Static } from 'typebox'
-import type { Principal } from '../callers/policy.ts'
+import { allowsAll, type Principal } from '../callers/policy.ts'
+import { NAMED_IN_ANSWERS } from '../callers/reference-table.ts'
 import type { Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
 import type { FollowerIndex } from './references/follower-index.ts'
@@ -9,12 +10,19 @@ import type { IntegrationView, WrittenView } from './schemas/schemas.ts'
 import type { IntegrationStatus } from './status.ts'
 import { integrationViewOf, putOf, writtenOf } from './view.ts'
 
+/** Whether the principal of an answer may see these names. */
+type ShownNames = Map<string, Promise<boolean>>
+
+/** Most integrations with the same token that an answer names. */
+const SHARERS_MAX = 20
+
 export interface Answers {
-  /** The form in a page. It does not name the integrations that sign with this one's credential. */
+  /** The form in a page. `known`: what the page has looked up already. It does not name the integrations that sign with this one's credential. */
   listed(
     integration: Integration,
     status: IntegrationStatus,
     principal: Principal,
+    known?: ShownNames,
   ): Promise<Static<typeof IntegrationView>>
   /** The form for a principal that may see the integration. */
   shown(integration: Integration, principal: Principal): Promise<Static<typeof IntegrationView>>
@@ -33,11 +41,23 @@ interface AnswersDependencies {
 }
 
 export function createAnswers({ store, followers, statusOf }: AnswersDependencies): Answers {
-  const ofWhatIsShown = async (status: IntegrationStatus, principal: Principal) => {
-    const { sharesTokenWith } = status
-    if (sharesTokenWith.length === 0) return status
-    const of = { integrations: store, principal }
-    return { ...status, sharesTokenWith: await shownNames(sharesTokenWith, of) }
+  /** Who may see only some gets only their number, as far as they were looked at. */
+  const ofWhatIsShown = async (
+    status: IntegrationStatus,
+    principal: Principal,
+    known: ShownNames,
+  ) => {
+    const { sharesTokenWith: names, sharersCount } = status
+    if (names.length === 0) return status
+    const seesAll = allowsAll(principal, NAMED_IN_ANSWERS)
+    const shown = seesAll
+      ? names
+      : await shownNames(names, { integrations: store, principal }, known)
+    return {
+      ...status,
+      sharesTokenWith: shown.slice(0, SHARERS_MAX),
+      sharersCount: seesAll ? sharersCount : shown.length,
+    }
   }
 
   const lentTo = async ({ name, credentials }: Integration, principal: Principal) => {
@@ -46,8 +66,8 @@ export function createAnswers({ store, followers, statusOf }: AnswersDependencie
     return found.filter((one) => isShown(principal, one)).map((one) => one.name)
   }
 
-  const listed: Answers['listed'] = async (integration, status, principal) =>
-    integrationViewOf(integration, await ofWhatIsShown(status, principal))
+  const listed: Answers['listed'] = async (integration, status, principal, known = new Map()) =>
+    integrationViewOf(integration, await ofWhatIsShown(status, principal, known))
 
   return {
     listed,

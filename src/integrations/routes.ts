@@ -11,10 +11,13 @@ import { operation } from '../http/openapi/operation.ts'
 import { problems } from '../http/problems/problem.ts'
 import { describeFaults } from '../http/problems/schema-fault.ts'
 import type { Server } from '../http/server/server.ts'
+import type { ListingIndex } from '../store/listing-index.ts'
 import { createAnswers } from './answers.ts'
 import { etagOf, type Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
-import { createListing } from './listing.ts'
+import { createCandidates } from './listing/candidates.ts'
+import type { IndexKeeper } from './listing/index-keeper.ts'
+import { createListing } from './listing/listing.ts'
 import { NeededIfMatchHeader, WriteHeaders } from './precondition-headers.ts'
 import { pinnedTo, preconditionsOf } from './preconditions.ts'
 import { createFollowerIndex } from './references/follower-index.ts'
@@ -36,6 +39,8 @@ import { checkMayChange } from './write-access.ts'
 interface IntegrationRouteDependencies {
   readonly registry: Registry
   readonly store: Pick<IntegrationStore, 'read' | 'list'>
+  readonly listing: ListingIndex
+  readonly keeper: Pick<IndexKeeper, 'catchUp'>
   readonly statusOf: (integration: Integration) => Promise<IntegrationStatus>
   /** Ends the tokens of an integration before its removal. */
   readonly revoke: (integration: Integration) => Promise<readonly AuditEntry[]>
@@ -58,11 +63,14 @@ const WRITE_PROBLEMS = [
 
 export function registerIntegrationRoutes(
   server: Server,
-  { registry, store, statusOf, revoke, audit, confirm, monotonic }: IntegrationRouteDependencies,
+  dependencies: IntegrationRouteDependencies,
 ): void {
+  const { registry, store, statusOf, revoke, audit, confirm, monotonic } = dependencies
+  const { listing: index, keeper } = dependencies
   const followers = createFollowerIndex({ store, monotonic })
   const answers = createAnswers({ store, followers, statusOf })
-  const listing = createListing({ store, statusOf, listed: answers.listed })
+  const candidates = createCandidates({ listing: index, keeper })
+  const listing = createListing({ store, candidates, statusOf, listed: answers.listed })
 
   /** Runs before other checks of the request, also for an integration that does not exist yet. The write checks again, and decides. */
   const authoriseWrite = async ({ principal }: FastifyRequest, name: string) => {

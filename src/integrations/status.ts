@@ -27,8 +27,10 @@ interface LeaseStatus {
 
 export interface IntegrationStatus {
   readonly state: IntegrationState
-  /** Integrations that hold the same access token. */
+  /** Integrations that hold the same access token: some of them, in order of name. */
   readonly sharesTokenWith: readonly string[]
+  /** How many there are. */
+  readonly sharersCount: number
   /** Integrations that sign with its credential. Absent if not looked up. */
   readonly lentTo?: readonly string[]
   readonly lease: LeaseStatus | null

@@ -57,6 +57,7 @@ export function integrationViewOf(
     status: {
       state: status.state,
       shares_token_with: status.sharesTokenWith,
+      shares_token_with_count: status.sharersCount,
       ...(status.lentTo && { lent_to: status.lentTo }),
       lease: lease && {
         token_id: lease.tokenId,

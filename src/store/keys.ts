@@ -73,6 +73,8 @@ export interface Keys {
   /** Keys of the lines of a share, in order of time. */
   eventLines(share: string): string
   eventLineBodies(share: string): string
+  /** A part of the listing index. */
+  listing(part: string): string
 }
 
 /** `prefix` has at most 64 letters, digits, `:`, `.`, `_` and `-`; throws `RangeError` otherwise. With `vk:` every key begins with `vk:{vk}:`. */
@@ -105,5 +107,6 @@ export function createKeys(prefix: string): Keys {
       share === DEFAULT_SHARE ? `${base}events` : `${base}events:${eventShare(share)}`,
     eventLines: (share: string) => `${base}event-lines:${eventShare(share)}`,
     eventLineBodies: (share: string) => `${base}event-line-bodies:${eventShare(share)}`,
+    listing: (part: string) => `${base}listing:${part}`,
   })
 }

@@ -5,7 +5,8 @@ import type { Store } from './store.ts'
 /** Measured operations. `changes.wait` waits for changes, so only its failures count. */
 const OPERATIONS = {
   integrations: ['read', 'readSealed', 'list', 'create', 'change', 'remove', 'confirm'],
-  outcomes: ['look', 'save', 'forgetRefusal', 'revoke', 'holders'],
+  outcomes: ['look', 'save', 'forgetRefusal', 'revoke', 'holders', 'sharers'],
+  listing: ['select', 'groupsOf', 'counts', 'stale', 'put', 'mark', 'rebuild', 'build'],
   locks: ['acquire', 'renew', 'release'],
   due: ['mark', 'claim', 'unmark', 'size'],
   custody: [
@@ -98,6 +99,7 @@ export function measuredStore(store: Store, dependencies: MeasuredStoreDependenc
     ...store,
     integrations: partOf('integrations'),
     outcomes: partOf('outcomes'),
+    listing: partOf('listing'),
     locks: partOf('locks'),
     due: partOf('due'),
     custody: partOf('custody'),

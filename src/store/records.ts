@@ -111,6 +111,12 @@ export interface GivenChange {
   readonly principals: readonly string[]
 }
 
+/** The integrations with one token. */
+export interface Sharers {
+  readonly names: readonly string[]
+  readonly count: number
+}
+
 /** What was taken of an index of due times. */
 export interface Claim {
   readonly names: readonly string[]
@@ -125,6 +131,8 @@ export interface Pulse {
   readonly seq: number
   /** Changes with each entry of the due index that is added or set earlier. */
   readonly due: string
+  /** Changes if an entry of the listing index is marked, and if the index missed changes. */
+  readonly listing: string
   /** Changes with the result of `custody.age`, except its time. It changes for a new run after the first reader of the age. */
   readonly age: string
 }

@@ -1,6 +1,7 @@
 import type { Archive } from './archive.ts'
 import type { Budgets } from './budgets.ts'
 import type { Custodies } from './custody.ts'
+import type { ListingIndex } from './listing-index.ts'
 import type {
   AnnouncedChange,
   Claim,
@@ -11,6 +12,7 @@ import type {
   Page,
   PageQuery,
   Pulse,
+  Sharers,
   StillLiveRecord,
 } from './records.ts'
 import type { Seals } from './seals.ts'
@@ -28,6 +30,7 @@ import type { Seals } from './seals.ts'
 export interface Store {
   readonly integrations: IntegrationRecords
   readonly outcomes: Outcomes
+  readonly listing: ListingIndex
   readonly locks: Locks
   readonly due: DueIndex
   readonly custody: Custodies
@@ -181,6 +184,8 @@ export interface Outcomes {
   revoke(tokenId: string, until: number): Promise<readonly string[]>
   /** The integrations whose lease has this token id, in order of name. */
   holders(tokenId: string): Promise<readonly string[]>
+  /** Their number, and at most `limit` of them in order of name. `limit` 1 to 1000. */
+  sharers(tokenId: string, limit: number): Promise<Sharers>
 }
 
 /** A mutual-exclusion lock across replicas. Advisory: work under it must be safe to run twice. */

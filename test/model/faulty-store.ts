@@ -71,6 +71,7 @@ export function createFaultyStore(dependencies: FaultyStoreDependencies): Faulty
     store: {
       integrations: wrapped(store.integrations) as Store['integrations'],
       outcomes: wrapped(store.outcomes) as Store['outcomes'],
+      listing: wrapped(store.listing) as Store['listing'],
       locks: wrapped(store.locks) as Store['locks'],
       due: wrapped(store.due) as Store['due'],
       custody: wrapped(store.custody) as Store['custody'],

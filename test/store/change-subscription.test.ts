@@ -30,7 +30,7 @@ t.test('changes that come thick and fast are read together', async (t) => {
       tail: async () => 's/0',
       announce: async () => undefined,
       // Later than any cursor, so that each round reads.
-      pulse: async () => ({ id: 's', seq: 1_000_000, due: '', age: '' }),
+      pulse: async () => ({ id: 's', seq: 1_000_000, due: '', age: '', listing: '' }),
       wait: async () => true,
       async read() {
         const waitMs = waits.shift()
@@ -78,7 +78,7 @@ function streaming(
     announce: async () => undefined,
     async pulse(): Promise<Pulse> {
       state.pulses += 1
-      return { id: state.id, seq: state.count, due: '', age: '' }
+      return { id: state.id, seq: state.count, due: '', age: '', listing: '' }
     },
     async wait() {
       await wake.promise
@@ -134,7 +134,7 @@ t.test('an idle replica is up to date by pulses alone', async (t) => {
       askedAt.push(state.clock)
       if (isProof) provenAt.push(state.clock)
       state.pulses += 1
-      return { id: state.id, seq: state.count, due: '', age: '' }
+      return { id: state.id, seq: state.count, due: '', age: '', listing: '' }
     },
   })
   await beats(10)
@@ -164,7 +164,7 @@ t.test('a store that accepts no change any more is not trusted for its pulses', 
         refusedAt ??= state.clock
         throw new Error('read only')
       }
-      return { id: state.id, seq: state.count, due: '', age: '' }
+      return { id: state.id, seq: state.count, due: '', age: '', listing: '' }
     },
   })
   await beats(2)
@@ -188,7 +188,7 @@ t.test('a failure of the pulse starts no second wait beside the first', async (t
     async pulse() {
       if (fails) throw new Error('away')
       state.pulses += 1
-      return { id: state.id, seq: state.count, due: '', age: '' }
+      return { id: state.id, seq: state.count, due: '', age: '', listing: '' }
     },
   })
   await beats(2)
@@ -299,7 +299,7 @@ t.test('a store that gave no pulse is not heard, and then all is to be read agai
     async pulse() {
       if (isAway) throw new Error('away')
       state.pulses += 1
-      return { id: state.id, seq: state.count, due: '', age: '' }
+      return { id: state.id, seq: state.count, due: '', age: '', listing: '' }
     },
   })
   await beats(2)

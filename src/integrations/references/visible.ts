@@ -71,17 +71,23 @@ export const isShown = (
   { name, labels }: Pick<Integration, 'name' | 'labels'>,
 ): boolean => allows(principal, NAMED_IN_ANSWERS, { name, labels })
 
-/** The names that the principal may see, in their order. Labels are only read if labels limit a permission. Unusable records have no known labels. */
+/** The names that the principal may see, in their order. Labels are only read if labels limit a permission. Unusable records have no known labels. `known`: what was looked up before for this principal; it grows. */
 export async function shownNames(
   names: readonly string[],
   { integrations, principal }: Omit<Visibility, 'permission'>,
+  known: Map<string, Promise<boolean>> = new Map(),
 ): Promise<readonly string[]> {
+  const look = async (name: string): Promise<boolean> => {
+    if (allows(principal, NAMED_IN_ANSWERS, { name })) return true
+    if (!mightAllow(principal, NAMED_IN_ANSWERS, name)) return false
+    const integration = await unlessUnusable(integrations.read(name))
+    return integration !== undefined && isShown(principal, integration)
+  }
   const shown = await Promise.all(
-    names.map(async (name) => {
-      if (allows(principal, NAMED_IN_ANSWERS, { name })) return true
-      if (!mightAllow(principal, NAMED_IN_ANSWERS, name)) return false
-      const integration = await unlessUnusable(integrations.read(name))
-      return integration !== undefined && isShown(principal, integration)
+    names.map((name) => {
+      const looked = known.get(name) ?? look(name)
+      known.set(name, looked)
+      return looked
     }),
   )
   return names.filter((_name, at) => shown[at])

@@ -45,7 +45,11 @@ export const Status = Type.Object(
     state: Type.Unsafe<IntegrationState>({ type: 'string', enum: [...STATES] }),
     shares_token_with: Type.Array(Type.String(), {
       description:
-        'Integrations that hold the same access token and that you may see. Revoking the token ends it for all of them',
+        'Integrations that hold the same access token and that you may see, at most 20 of them. Revoking the token ends it for all of them',
+    }),
+    shares_token_with_count: Type.Integer({
+      description:
+        'How many there are. If you may not see every integration, those that you may see among the first 100',
     }),
     lent_to: Type.Optional(
       Type.Array(Type.String(), {

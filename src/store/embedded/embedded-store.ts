@@ -10,6 +10,7 @@ import { createEmbeddedDue } from './due.ts'
 import { createEmbeddedEvents } from './events.ts'
 import { type FileTrouble, fileTroubleLine } from './file-trouble.ts'
 import { createEmbeddedIntegrations } from './integrations.ts'
+import { createEmbeddedListing } from './listing.ts'
 import { createEmbeddedLocks } from './locks.ts'
 import { createEmbeddedOutcomes } from './outcomes.ts'
 import { createEmbeddedSeals } from './seals.ts'
@@ -33,6 +34,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): Store {
     pulse: () => ({
       ...identity(),
       ...{ due: String(database.commits), age: String(database.commits) },
+      listing: String(database.commits),
     }),
     write: (announce) => database.write(announce),
   })
@@ -53,6 +55,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): Store {
   return {
     integrations: createEmbeddedIntegrations({ database, forgetLock: locks.forget }),
     outcomes: createEmbeddedOutcomes({ database, now }),
+    listing: createEmbeddedListing({ database, now }),
     locks,
     due: createEmbeddedDue({ database, now }),
     custody: createEmbeddedCustodies({ database, now, run: randomUUID() }),

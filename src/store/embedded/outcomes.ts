@@ -1,4 +1,4 @@
-import { tokenId as checkTokenId, integrationName } from '../keys.ts'
+import { tokenId as checkTokenId, integrationName, pageLimit } from '../keys.ts'
 import { isOnlyNewer, liveOutcome, type StoredOutcome } from '../outcome.ts'
 import type { DocumentWrite } from '../records.ts'
 import type { IntegrationRecord, OutcomeChange, Outcomes, SaveResult } from '../store.ts'
@@ -89,6 +89,15 @@ export function createEmbeddedOutcomes({ database, now }: EmbeddedOutcomesDepend
       })
     },
 
+    async sharers(tokenId, limit) {
+      return database.read(({ get, all }) => {
+        const of = [checkTokenId(tokenId), now()] as const
+        const count = get(`SELECT count(*) AS count ${HELD}`, ...of)?.count
+        const names = all(`SELECT name ${HELD} ORDER BY name LIMIT ?`, ...of, pageLimit(limit))
+        return { count: sqlNumber(count), names: names.map(({ name }) => sqlText(name)) }
+      })
+    },
+
     async holders(tokenId) {
       return database.read((statements) => holdersOf(statements, checkTokenId(tokenId), now()))
     },
@@ -124,13 +133,11 @@ function isDead(statements: Statements, tokenId: string, now: number): boolean {
 
 function holdersOf(statements: Statements, tokenId: string, now: number): readonly string[] {
   return statements
-    .all(
-      'SELECT name FROM outcomes WHERE lease_token = ? AND lease_ends > ? ORDER BY name',
-      tokenId,
-      now,
-    )
+    .all(`SELECT name ${HELD} ORDER BY name`, tokenId, now)
     .map((row) => sqlText(row.name))
 }
+
+const HELD = 'FROM outcomes WHERE lease_token = ? AND lease_ends > ?'
 
 function writeMembers(transaction: Transaction, name: string, change: OutcomeChange): void {
   const { lease, refusal, stillLive } = change

@@ -1,6 +1,7 @@
 /** Tables of the embedded store and their migrations. */
 import type { DatabaseSync } from 'node:sqlite'
 import { DEFAULT_SHARE } from '../keys.ts'
+import { prepareListing } from './listing-tables.ts'
 
 /** Schema version. A higher number in a database shows a newer release. */
 const TABLES_VERSION = 1
@@ -140,6 +141,7 @@ export function prepareTables(
     .get()
   const columns = hasShares === undefined ? LATER_COLUMNS : []
   db.exec(['BEGIN IMMEDIATE', ...columns, LATER_TABLES, LATER_INDEXES, 'COMMIT'].join(';'))
+  prepareListing(db)
   const isLost = db.prepare('SELECT 1 FROM lost').get() !== undefined
   return { id: String(meta.id), seq: Number(meta.seq), isLost }
 }

@@ -29,7 +29,7 @@ export function guardStore(store: Store, { check, isSeen }: Guard): Store {
     begun?.catch(() => undefined)
     return found(read, begun)
   }
-  const { integrations, outcomes, documents } = store
+  const { integrations, outcomes, documents, listing } = store
   return {
     ...store,
     integrations: {
@@ -40,6 +40,14 @@ export function guardStore(store: Store, { check, isSeen }: Guard): Store {
         const listed = await integrations.list(page)
         if (listed.items.length === 0) await check()
         return listed
+      },
+    },
+    listing: {
+      ...listing,
+      async select(query) {
+        const selected = await listing.select(query)
+        if (selected?.names.length === 0) await check()
+        return selected
       },
     },
     outcomes: { ...outcomes, look: (name) => found(outcomes.look(name)) },

@@ -5,6 +5,7 @@ import type { RedisConnection } from '../redis-connection/connection.ts'
 import type { Change, Changes, Store } from '../store.ts'
 import type { Script } from './calls.ts'
 import { DUE_MARKS } from './due.ts'
+import { LISTING } from './listing-marks.ts'
 import { ANNOUNCE, toArray, toNumber, toText } from './script.ts'
 
 /** Before all entries. */
@@ -101,6 +102,9 @@ const PULSE = [
   'id',
   'seq',
   DUE_MARKS,
+  LISTING.marks,
+  LISTING.seq,
+  LISTING.build,
   'run',
   'known_run',
   'noted',
@@ -132,12 +136,13 @@ export function createRedisChanges(
       // Both leave in one write. The first one changes nothing where the store has an id.
       const proof = isProof ? redis.call('hsetnx', keys.meta, 'id', randomUUID()) : undefined
       const [reply] = await Promise.all([redis.call('hmget', keys.meta, ...PULSE), proof])
-      const [id, seq, marks, ...age] = toArray(reply)
+      const [id, seq, marks, stale, known, build, ...age] = toArray(reply)
       const count = seq === null ? 0 : toNumber(seq)
       return {
         ...{ id: id === null ? '' : toText(id), seq: count },
         // A save announces itself, a mark does not.
         ...{ due: `${count}/${marks}`, age: JSON.stringify(age) },
+        listing: `${stale}/${known === seq}/${build !== null}`,
       } satisfies Pulse
     },
 

@@ -49,6 +49,7 @@ redis.call('HSET', custody, 'uid', uid, 'family', family, 'g', 0, 'token', token
   'st', token == '' and 'dead' or 'idle', 'id', '', 'at', time, 'kept', time, 'final', 0,
   'reason', reason, 'body', body, 'schema', schema)
 if token == '' then redis.call('ZREM', index, name) else redis.call('ZADD', index, time + look, name) end
+index_mark(meta, name)
 changed()
 return 'begun'`,
 }
@@ -113,6 +114,7 @@ local stored = redis.call('HMGET', custody, 'family', 'g', 'id', 'st')
 if stored[1] ~= family or stored[2] ~= g or stored[3] ~= id or stored[4] == 'dead' then return 0 end
 redis.call('HSET', custody, 'st', 'dead', 'at', now(), 'reason', reason)
 redis.call('ZREM', index, name)
+index_mark(meta, name)
 changed()
 return 1`,
 }

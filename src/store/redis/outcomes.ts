@@ -7,6 +7,7 @@ import { ofRecord } from '../redis-connection/errors.ts'
 import type { OutcomeChange, Outcomes, SaveResult } from '../store.ts'
 import type { Argument, Script } from './calls.ts'
 import { documentPlaces, PUT_DOCUMENT } from './documents.ts'
+import { createRedisHolders, HOLDERS_OF } from './holders.ts'
 import { integrationRecord, PUBLIC_FIELDS } from './integrations.ts'
 import { ANNOUNCE, IS_DEAD, NOW, toArray, toNumber, toText } from './script.ts'
 
@@ -118,6 +119,7 @@ end
 orev = tonumber(orev) + 1
 local rev = tonumber(current[5]) + 1
 redis.call('HSET', record, 'orev', orev, 'rev', rev)
+if refusal.act == 'set' then index_mark(meta, name) end
 if lease.act == 'clear' then
   announce(meta, changes, 'type', 'integration', 'name', name, 'rev', rev)
 else
@@ -140,19 +142,6 @@ announce(meta, changes, 'type', 'integration', 'name', ARGV[1], 'rev', rev, 'new
 return rev`,
 }
 
-/** Integrations that currently hold a token. The set may contain former holders. */
-const HOLDERS_OF = `
-local function holders_of(holders, token, base, time)
-  local names = {}
-  for _, name in ipairs(redis.call('ZRANGE', holders, 0, -1)) do
-    local lease = redis.call('HMGET', base .. 'o:' .. name, 'lease_token', 'lease_ends')
-    if lease[1] == token and tonumber(lease[2]) > time then names[#names + 1] = name end
-  end
-  table.sort(names)
-  return names
-end
-`
-
 /** REVOKE. Invariant: no later SAVE accepts the token, no outcome contains it, and no tombstone is shortened. */
 const REVOKE: Script = {
   name: 'vkRevoke',
@@ -172,17 +161,12 @@ end
 redis.call('DEL', holders)
 -- So many that share one token are not named: readers take it for any.
 if #names > 1000 then
+  index_heard(meta, {'type', 'dead', 'names', table.concat(names, ' ')}, true)
   announce(meta, changes, 'type', 'dead', 'token', token)
 else
   announce(meta, changes, 'type', 'dead', 'token', token, 'names', table.concat(names, ' '))
 end
 return names`,
-}
-
-const HOLDERS: Script = {
-  name: 'vkHolders',
-  lua: `${NOW}${HOLDERS_OF}
-return holders_of(KEYS[1], ARGV[1], ARGV[2], now())`,
 }
 
 export function createRedisOutcomes(redis: Pick<RedisConnection, 'run'>, keys: Keys): Outcomes {
@@ -232,10 +216,7 @@ export function createRedisOutcomes(redis: Pick<RedisConnection, 'run'>, keys: K
       return toArray(names).map(toText)
     },
 
-    async holders(tokenId) {
-      const names = await redis.run(HOLDERS, [keys.holders(tokenId)], [tokenId, keys.base])
-      return toArray(names).map(toText)
-    },
+    ...createRedisHolders(redis, keys),
   }
 }
 

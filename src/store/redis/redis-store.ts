@@ -20,6 +20,7 @@ import { createRedisDue } from './due.ts'
 import { createDurableRedis } from './durable.ts'
 import { createRedisEvents } from './events.ts'
 import { createRedisIntegrations } from './integrations.ts'
+import { createRedisListing } from './listing.ts'
 import { createRedisLocks } from './locks.ts'
 import { createRedisOutcomes } from './outcomes.ts'
 import { NOW, toNumber } from './script.ts'
@@ -96,6 +97,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
   return {
     integrations: createRedisIntegrations(redis, keys),
     outcomes: createRedisOutcomes(redis, keys),
+    listing: createRedisListing({ redis: commands, keys, random: options.random ?? Math.random }),
     locks: createRedisLocks(redis, keys),
     due: createRedisDue(redis, keys),
     custody: createRedisCustodies(redis, keys),

@@ -1,5 +1,6 @@
 /** Common parts of the Lua scripts. Each script is beside its only caller. */
 import { BrokerError } from '../../errors/errors.ts'
+import { INDEX_HEARD } from './listing-marks.ts'
 
 /** Number of kept changes. A reader that is further behind gets a gap. */
 const CHANGES_KEPT = 10_000
@@ -13,13 +14,15 @@ end
 `
 
 /**
- * Adds a change to the stream. Invariant: sequence numbers have no gaps, so that readers detect a
- * missing entry. They grow at least as fast as the rev of each record, so that a rev taken from
- * them is above every former rev of a name.
+ * Adds a change to the stream, and marks the entry of the index that it may make wrong. Invariant:
+ * sequence numbers have no gaps, so that readers detect a missing entry. They grow at least as fast
+ * as the rev of each record, so that a rev taken from them is above every former rev of a name.
  */
-export const ANNOUNCE = `
+export const ANNOUNCE = `${INDEX_HEARD}
 local function announce(meta, changes, ...)
   local seq = redis.call('HINCRBY', meta, 'seq', 1)
+  index_heard(meta, {...}, true)
+  index_follow(meta, seq)
   redis.call('XADD', changes, 'MAXLEN', '~', ${CHANGES_KEPT}, '*', 'seq', seq, ...)
 end
 `

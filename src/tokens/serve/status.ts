@@ -9,25 +9,28 @@ import { readSubject, type TokenSubject } from '../../identity/subject.ts'
 import {
   clientIdOf,
   type Integration,
-  isDraft,
   presentsRefreshToken,
 } from '../../integrations/integration.ts'
-import type { IntegrationState, IntegrationStatus } from '../../integrations/status.ts'
+import { entryOf, type StateFacts, stateAt } from '../../integrations/state.ts'
+import type { IntegrationStatus } from '../../integrations/status.ts'
 import type { Budgets } from '../../store/budgets.ts'
-import type { Documents, Look, Outcomes } from '../../store/store.ts'
+import type { IndexEntry } from '../../store/listing-index.ts'
+import type { Documents, LeaseRecord, Look, Outcomes, RefusalRecord } from '../../store/store.ts'
 import { HOUR_MS, loginBudgetKey } from '../mint/login-budget.ts'
 import { lastRefusalOf } from '../mint/refusal-memory.ts'
 import type { Lease } from './lease.ts'
 import type { LeaseStore } from './lease-store.ts'
 
 export interface StatusReader {
+  /** For the listing index. Opens nothing. */
+  entryOf(integration: Integration): Promise<IndexEntry>
   statusOf(integration: Integration): Promise<IntegrationStatus>
   /** Undefined: its grant uses no refresh token. */
   connectionOf(integration: Integration): Promise<ConnectionState | undefined>
 }
 
 interface StatusDependencies {
-  readonly outcomes: Pick<Outcomes, 'look' | 'holders'>
+  readonly outcomes: Pick<Outcomes, 'look' | 'sharers'>
   readonly documents: Pick<Documents, 'read'>
   readonly budgets: Pick<Budgets, 'used'>
   readonly leases: Pick<LeaseStore, 'open'>
@@ -39,9 +42,7 @@ interface StatusDependencies {
 export function createStatusReader(dependencies: StatusDependencies): StatusReader {
   const { outcomes, documents, budgets, leases, pins, custody, now } = dependencies
 
-  const liveLease = async (look: Look | undefined): Promise<Lease | undefined> => {
-    const record = look?.outcome.lease
-    if (!look || !record || !look.integration.digests.includes(record.digest)) return undefined
+  const liveLease = async (look: Look, record: LeaseRecord): Promise<Lease | undefined> => {
     const lease = await leases.open(look, record)
     return lease.expiresAt > now() ? lease : undefined
   }
@@ -53,36 +54,46 @@ export function createStatusReader(dependencies: StatusDependencies): StatusRead
     return custody.state(integration, clientId, active?.refreshTokenId)
   }
 
+  /** What is stored of it. */
+  const find = async (integration: Integration) => {
+    const { name, uid, version } = integration
+    const [look, subject, { pin }, connection] = await Promise.all([
+      outcomes.look(name),
+      readSubject(documents, integration),
+      pins.read(integration),
+      connectionOf(integration),
+    ])
+    const refusal = look?.outcome.refusal
+    return {
+      ...{ look, subject, connection },
+      record: look?.integration.uid === uid ? leaseIn(look) : undefined,
+      seen: pin?.seen?.version === version ? pin.seen : null,
+      refusal: refusal?.version === version ? refusal : undefined,
+      last: refusal?.version === version ? lastRefusalOf(name, refusal) : undefined,
+    }
+  }
+
   return {
     connectionOf,
+    async entryOf(integration) {
+      const found = await find(integration)
+      const { record } = found
+      return entryOf(integration, factsOf(found, record?.expiresAt), now())
+    },
     async statusOf(integration) {
-      const { name, uid } = integration
-      const [look, subject, { pin }, loginsLastHour, connection] = await Promise.all([
-        outcomes.look(name),
-        readSubject(documents, integration),
-        pins.read(integration),
+      const { name } = integration
+      const [found, loginsLastHour] = await Promise.all([
+        find(integration),
         budgets.used(loginBudgetKey(integration), HOUR_MS),
-        connectionOf(integration),
       ])
-      const lease = look?.integration.uid === uid ? await liveLease(look) : undefined
-      const holders = lease ? await outcomes.holders(lease.tokenId) : []
-      const refusal = look?.outcome.refusal
-      const last =
-        refusal && refusal.version === integration.version
-          ? lastRefusalOf(name, refusal)
-          : undefined
-      const seen = pin?.seen?.version === integration.version ? pin.seen : null
+      const { look, subject, seen, connection, last, record } = found
+      const lease = look && record ? await liveLease(look, record) : undefined
+      const sharers = lease ? await outcomes.sharers(lease.tokenId, SHARERS_MAX + 1) : undefined
       return {
-        state: stateOf(
-          integration,
-          lease,
-          last?.refusal ?? null,
-          subject,
-          seen !== null,
-          connection,
-        ),
+        state: stateAt(integration, factsOf(found, lease?.expiresAt), now()),
         connection: connection ?? null,
-        sharesTokenWith: holders.filter((holder) => holder !== name),
+        sharesTokenWith: sharers?.names.filter((one) => one !== name).slice(0, SHARERS_MAX) ?? [],
+        sharersCount: Math.max(0, (sharers?.count ?? 0) - 1),
         lease: lease
           ? {
               tokenId: lease.tokenId,
@@ -112,22 +123,37 @@ function bindingOf(lease: Lease) {
   }
 }
 
-function stateOf(
-  integration: Integration,
-  lease: Lease | undefined,
-  refusal: { readonly class?: string } | null,
-  subject: TokenSubject | undefined,
-  hasOtherIdentity: boolean,
-  connection: ConnectionState | undefined,
-): IntegrationState {
-  if (!integration.enabled) return 'disabled'
-  if (isDraft(integration)) return 'draft'
-  // Also while a lease is valid: an operator has to act before it ends.
-  if (connection?.state === 'not_connected') return 'not_connected'
-  if (lease) return 'ready'
-  if (hasOtherIdentity) return 'identity_changed'
-  if (refusal) return refusal.class === 'propagating' ? 'propagating' : 'refused'
-  return subject ? 'ready' : 'unproven'
+/** Most integrations with the same token that a status names: an answer shows fewer, and not everybody may see each. */
+const SHARERS_MAX = 100
+
+/** The lease, if it is for the integration as it is now. */
+function leaseIn({ integration, outcome }: Look): LeaseRecord | undefined {
+  const { lease } = outcome
+  return lease && integration.digests.includes(lease.digest) ? lease : undefined
+}
+
+/** The found records, as far as they decide the state. */
+function factsOf(
+  found: {
+    readonly connection: ConnectionState | undefined
+    readonly seen: SeenIdentity | null
+    readonly subject: TokenSubject | undefined
+    readonly refusal: RefusalRecord | undefined
+    readonly last: ReturnType<typeof lastRefusalOf> | undefined
+  },
+  leaseUntil: number | undefined,
+): StateFacts {
+  const { connection, seen, subject, refusal, last } = found
+  return {
+    ...{ leaseUntil, isUnconnected: connection?.state === 'not_connected' },
+    ...{ hasOtherIdentity: seen !== null, hasSubject: subject !== undefined },
+    refusal: refusal &&
+      last && {
+        until: refusal.until,
+        isPropagating: last.refusal.class === 'propagating',
+        reason: String(last.refusal.reason ?? last.refusal.code),
+      },
+  }
 }
 
 /** The identity that is served, and the one that is not. */

@@ -7,6 +7,7 @@ import { custodySuite } from './custody.ts'
 import { custodyAgeSuite } from './custody-age.ts'
 import { documentsSuite } from './documents.ts'
 import { integrationsSuite } from './integrations.ts'
+import { listingSuite } from './listing.ts'
 import { macsSuite } from './macs.ts'
 import { outcomesSuite } from './outcomes.ts'
 import { sealsSuite } from './seals.ts'
@@ -21,5 +22,6 @@ export const storeSuite: StoreSuite = async (t, open) => {
   await changesSuite(t, open)
   await sealsSuite(t, open)
   await archiveSuite(t, open)
+  await listingSuite(t, open)
   await macsSuite(t, open)
 }

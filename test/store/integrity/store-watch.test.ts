@@ -47,7 +47,7 @@ function watching() {
     ...{ watch, pauses },
     looks: () => looks,
     pulse: (pulse: { readonly id: string; readonly seq: number }) =>
-      events.emit('store.pulse', { ...pulse, due: '', age: '' }),
+      events.emit('store.pulse', { ...pulse, due: '', age: '', listing: '' }),
     changed: (kind: string) => events.emit('store.changed', { type: 'document', kind, id: 'x' }),
     heard: () => events.emit('store.heard', undefined),
     changes: () => changes.splice(0),

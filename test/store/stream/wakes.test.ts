@@ -4,7 +4,7 @@ import type { StoreEvents } from '../../../src/store/store-events.ts'
 import { wakeByDocuments } from '../../../src/store/stream/wakes.ts'
 import { testRuntime } from '../../support/runtime.ts'
 
-const PULSE = { id: 's', seq: 1, due: '', age: '' }
+const PULSE = { id: 's', seq: 1, due: '', age: '', listing: '' }
 
 function waking() {
   const events = createEvents<StoreEvents>()

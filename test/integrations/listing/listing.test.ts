@@ -1,9 +1,9 @@
 import t from 'tap'
-import type { Principal } from '../../src/callers/policy.ts'
-import { createListing } from '../../src/integrations/listing.ts'
-import type { IntegrationState, IntegrationStatus } from '../../src/integrations/status.ts'
-import { integrationViewOf } from '../../src/integrations/view.ts'
-import { integrationOf } from '../support/integrations.ts'
+import type { Principal } from '../../../src/callers/policy.ts'
+import { createListing } from '../../../src/integrations/listing/listing.ts'
+import type { IntegrationState, IntegrationStatus } from '../../../src/integrations/status.ts'
+import { integrationViewOf } from '../../../src/integrations/view.ts'
+import { integrationOf } from '../../support/integrations.ts'
 
 const ALL = Array.from({ length: 450 }, (_, index) =>
   integrationOf({ name: `n${String(index).padStart(3, '0')}` }),
@@ -15,8 +15,9 @@ const ANYBODY: Principal = {
 }
 
 /** A store that gives pages, and statuses that all wait until the test lets them go. */
-function setUp(stateOf: (name: string) => IntegrationState = () => 'ready') {
+function setUp(stateOf: (name: string) => IntegrationState = () => 'ready', isIndexed = false) {
   let asked = 0
+  let selected = 0
   let most = 0
   let under = 0
   const listing = createListing({
@@ -25,6 +26,17 @@ function setUp(stateOf: (name: string) => IntegrationState = () => 'ready') {
         const from = after === undefined ? 0 : ALL.findIndex(({ name }) => name === after) + 1
         const items = ALL.slice(from, from + limit)
         return { items, next: from + limit < ALL.length ? (items.at(-1)?.name ?? null) : null }
+      },
+      read: async (name) => ALL.find((one) => one.name === name),
+    },
+    candidates: {
+      async find({ groups, after }) {
+        selected += 1
+        if (!isIndexed) return undefined
+        const names = ALL.map(({ name }) => name)
+          .filter((name) => after === undefined || name > after)
+          .filter((name) => groups.includes(`state/${stateOf(name)}`))
+        return { names, next: null }
       },
     },
     async statusOf({ name }) {
@@ -35,7 +47,7 @@ function setUp(stateOf: (name: string) => IntegrationState = () => 'ready') {
       under -= 1
       return {
         state: stateOf(name),
-        ...{ sharesTokenWith: [], lease: null, lastRefusal: null, identity: null },
+        ...{ sharesTokenWith: [], sharersCount: 0, lease: null, lastRefusal: null, identity: null },
         ...{ loginsLastHour: 0, certificateExpiresAt: null, connection: null },
       } satisfies IntegrationStatus
     },
@@ -51,7 +63,7 @@ function setUp(stateOf: (name: string) => IntegrationState = () => 'ready') {
     } while (cursor !== null)
     return pages
   }
-  return { listing, walk, asked: () => asked, most: () => most }
+  return { listing, walk, asked: () => asked, most: () => most, selected: () => selected }
 }
 
 t.test('the statuses of a page are looked up at once, and few that it does not show', async (t) => {
@@ -80,4 +92,19 @@ t.test('a state that few have is found behind those that have another', async (t
     ...{ limit: 2, state: 'refused' as const },
   })
   t.same(pages.flat(), ['n049', 'n149', 'n249', 'n349', 'n449'])
+})
+
+t.test('with the index, only integrations of the state are looked at', async (t) => {
+  const isRefused = (name: string) => name.endsWith('49')
+  const world = setUp((name) => (isRefused(name) ? 'refused' : 'ready'), true)
+  const pages = await world.walk({ limit: 200, state: 'refused' })
+  t.same(pages.flat(), ['n049', 'n149', 'n249', 'n349', 'n449'])
+  t.equal(world.asked(), 5)
+  t.equal(world.selected(), 1)
+})
+
+t.test('a page without a filter does not ask the index', async (t) => {
+  const { walk, selected } = setUp()
+  await walk({ limit: 200 })
+  t.equal(selected(), 0)
 })
