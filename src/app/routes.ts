@@ -21,6 +21,7 @@ import { registerIdentityRoutes } from '../identity/identity-routes.ts'
 import { createPinStore } from '../identity/pin-store.ts'
 import type { Integrations } from '../integrations/compose.ts'
 import type { IndexKeeper } from '../integrations/listing/index-keeper.ts'
+import { registerSummaryRoute } from '../integrations/listing/summary-route.ts'
 import { createRegistry } from '../integrations/registry.ts'
 import { registerIntegrationRoutes } from '../integrations/routes.ts'
 import type { KeyringCare } from '../keyring/compose.ts'
@@ -199,6 +200,7 @@ export function registerIntegrationParts(
   const pins = createPinStore(documents)
   const acceptance = createIdentityAcceptance({ integrations, pins, outcomes })
   registerIdentityRoutes(guarded, { integrations, acceptance, audit, confirm })
+  registerSummaryRoute(guarded, { listing: core.store.listing, keeper })
   registerIntegrationRoutes(guarded, {
     registry: createRegistry(integrations.rules),
     store: integrations,

@@ -21,7 +21,7 @@ import {
   isSameDefinition,
   wasActive,
 } from './composition.ts'
-import { checkDefinition, checkRotates } from './definition-rules.ts'
+import { checkDefinition, checkName, checkRotates } from './definition-rules.ts'
 import { everyIntegration } from './every.ts'
 import type { Definition, Integration } from './integration.ts'
 import type { IntegrationEvents } from './integration-events.ts'
@@ -139,6 +139,7 @@ export function createDeclaredIntegrations(dependencies: {
       hosts,
       current,
     )
+    checkName(name, current)
     checkDefinition(definition, current)
     const fresh = await freshFor(declaration, sealed, given)
     checkRotates(intake, definition, current, fresh)

@@ -45,6 +45,18 @@ export function checkRotates(
   intake.checkRotates(fresh?.credential ?? activeOf(current?.credentials ?? []), days)
 }
 
+/** What follows `/integrations/` and is no name. Records of these names from before stay. */
+const RESERVED: ReadonlySet<string> = new Set(['summary'])
+
+/** Throws `request_invalid` for a new integration with a name that the API uses itself. */
+export function checkName(name: string, current: Judged | undefined): void {
+  if (current || !RESERVED.has(name)) return
+  throw new BrokerError(
+    'request_invalid',
+    `params/name: ${name} is part of the API, because GET /integrations/${name} answers something else. Choose another name.`,
+  )
+}
+
 interface Member {
   /** Name of the member in wire form. */
   readonly member: string

@@ -22,7 +22,7 @@ import {
   isActive,
   isSameDefinition,
 } from './composition.ts'
-import { checkDefinition, checkRotates } from './definition-rules.ts'
+import { checkDefinition, checkName, checkRotates } from './definition-rules.ts'
 import type { Definition, Integration } from './integration.ts'
 import type { IntegrationEvents } from './integration-events.ts'
 import type { IntegrationStore } from './integration-store.ts'
@@ -95,6 +95,7 @@ export function createRegistry(dependencies: RegistryDependencies) {
       await store.confirm()
       return { integration: current, result: 'unchanged' }
     }
+    checkName(name, current)
     checkDefinition(definition, current)
     if (current?.managedBy === 'file') {
       throw new BrokerError('managed_by_file', 'The configuration file declares this integration')

@@ -6,6 +6,7 @@ import { CommandError, EXITS } from '../command/exits.ts'
 import { failureOf } from '../command/failures.ts'
 import type { CommandInput, Runner, Variables } from '../command/spec.ts'
 import { generateKeyring } from '../crypto/keyring.ts'
+import { reindex } from './reindex.ts'
 import { packageVersion } from './version.ts'
 
 /** Runs the service. If it cannot start, this says why and sets the exit code. */
@@ -40,6 +41,10 @@ export const LOCAL: Readonly<Record<LocalName, Runner>> = {
   restore: ofStore(({ operands, options, env, terminal }) =>
     restore(operands[0] ?? '', options as RestoreOptions, env, terminal),
   ),
+  async reindex({ env, terminal }) {
+    await reindex(env, terminal)
+    return EXITS.ok
+  },
   async keygen({ terminal }) {
     terminal.print(generateKeyring(Date.now()).reveal())
     return EXITS.ok

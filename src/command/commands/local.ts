@@ -3,7 +3,14 @@ import type { CommandSpec } from '../spec.ts'
 
 const JSON_OPTION = { flags: '--json', summary: 'print JSON' } as const
 
-export type LocalName = 'serve' | 'doctor' | 'check-token' | 'backup' | 'restore' | 'keygen'
+export type LocalName =
+  | 'serve'
+  | 'doctor'
+  | 'check-token'
+  | 'backup'
+  | 'restore'
+  | 'reindex'
+  | 'keygen'
 
 export const LOCAL_COMMANDS: readonly (CommandSpec & { readonly name: LocalName })[] = [
   {
@@ -58,6 +65,13 @@ export const LOCAL_COMMANDS: readonly (CommandSpec & { readonly name: LocalName 
     ],
     examples: [['valetkey restore --check /backups/valetkey.backup', 'whether it is complete']],
     exits: { 65: 'the backup is not complete, was altered, or is of another keyring or release' },
+  },
+  {
+    name: 'reindex',
+    summary: 'build the index of integrations again, by which lists filter',
+    details:
+      'Only marks the integrations: the replicas that run, or that start next, look at each. Lists are right meanwhile, and slower.',
+    examples: [['valetkey reindex', 'with the settings of the service']],
   },
   {
     name: 'keygen',

@@ -59,6 +59,7 @@ export const WORKED_EXAMPLES: Readonly<Record<string, WorkedExample>> = {
   testIntegration: { parameters: named, body: {} },
   getIntegration: { parameters: named },
   listIntegrations: { parameters: { limit: 50 } },
+  summariseIntegrations: {},
   listIntegrationCallers: { parameters: named },
   patchIntegration: {
     parameters: { ...signing, ...anyVersion },

@@ -26,7 +26,7 @@ export interface Summary {
   readonly refusals: readonly Count[]
 }
 
-interface SummaryDependencies {
+export interface SummaryDependencies {
   readonly listing: Pick<ListingIndex, 'counts' | 'select' | 'groupsOf' | 'stale'>
   readonly keeper: Pick<IndexKeeper, 'catchUp'>
 }

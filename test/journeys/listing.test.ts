@@ -1,0 +1,132 @@
+/** Lists by state, label and certificate, and the summary, over real processes and both stores. */
+import t, { type Test } from 'tap'
+import { startSimulator } from '../../simulator/simulator.ts'
+import { startBroker, type TestBroker } from '../support/broker.ts'
+import { startRedis } from '../support/redis.ts'
+
+const simulator = await startSimulator()
+t.teardown(() => simulator.stop())
+const { myDomain } = simulator.origins
+const redis = await startRedis()
+t.teardown(() => redis.stop())
+
+const app = simulator.addClientCredentialsApp()
+const body = (labels: Readonly<Record<string, string>>, secret = app.clientSecret) => ({
+  ...{ labels, login_url: app.loginUrl },
+  grant: { type: 'client_credentials', client_id: app.clientId },
+  credential: { client_secret: secret },
+})
+
+const namesOf = async ({ call }: Pick<TestBroker, 'call'>, query: string) => {
+  const { status, body: page } = await call('GET', `/integrations?${query}`)
+  if (status !== 200) throw new Error(`${query}: ${status}`)
+  return page.items.map(({ name }: { name: string }) => name)
+}
+
+async function journey(t: Test, options: { readonly redisUrl?: string }) {
+  const broker = await startBroker(t, { loginHosts: [myDomain], ...options })
+  const { call } = broker
+  const put = (name: string, ...of: Parameters<typeof body>) =>
+    call('PUT', `/integrations/${name}`, { body: body(...of) })
+
+  await t.test('a state is found as soon as it is answered', async (t) => {
+    for (const name of ['a1', 'a2', 'a3']) await put(name, { team: 'a' })
+    await put('b1', { team: 'b' }, 'Wr0ng7secretOfTheApp')
+    t.same(await namesOf(broker, 'state=unproven'), ['a1', 'a2', 'a3', 'b1'])
+    t.equal((await call('GET', '/tokens/a1')).status, 200)
+    t.same(await namesOf(broker, 'state=ready'), ['a1'])
+    t.equal((await call('GET', '/tokens/b1')).status, 502)
+    t.same(await namesOf(broker, 'state=refused'), ['b1'])
+    t.same(await namesOf(broker, 'state=refused&label=team:a'), [])
+    t.same(await namesOf(broker, 'state=unproven&label=team:a&limit=1'), ['a2'])
+    await call('DELETE', '/integrations/a2', { headers: { 'if-match': '*' } })
+    t.same(await namesOf(broker, 'label=team:a'), ['a1', 'a3'])
+  })
+
+  await t.test('the summary counts them', async (t) => {
+    const { status, body: summary } = await call('GET', '/integrations/summary')
+    t.equal(status, 200)
+    t.match(summary, {
+      ...{ complete: true, total: 3, labels_left_out: 0, certificates: [] },
+      states: { ready: 1, unproven: 1, refused: 1, draft: 0, unusable: 0 },
+      labels: [
+        { key: 'team', value: 'a', count: 2 },
+        { key: 'team', value: 'b', count: 1 },
+      ],
+    })
+    t.equal(summary.refusals.length, 1)
+    t.equal(summary.refusals[0].count, 1)
+  })
+
+  await t.test('a caller that may see some gets and counts those', async (t) => {
+    const permits = (integrations: string[], labels = {}) => [
+      { permission: 'integrations:read', integrations, labels },
+    ]
+    const cases = [
+      [permits(['*'], { team: 'a' }), ['a1', 'a3']],
+      [permits(['b*', 'a1']), ['a1', 'b1']],
+      [permits(['*3']), ['a3']],
+    ] as const
+    for (const [at, [granted, seen]] of cases.entries()) {
+      const { body: created } = await call('POST', '/api-keys', {
+        body: { name: `reader-${at}`, permissions: granted },
+      })
+      const { key } = created
+      const reader: Pick<TestBroker, 'call'> = {
+        call: (method, path) => call(method, path, { key }),
+      }
+      t.same(await namesOf(reader, 'limit=50'), seen)
+      t.same(
+        await namesOf(reader, 'state=refused'),
+        seen.filter((name) => name === 'b1'),
+      )
+      const { body: summary } = await reader.call('GET', '/integrations/summary')
+      t.match(summary, { complete: true, total: seen.length })
+    }
+    const { body: none } = await call('POST', '/api-keys', {
+      body: {
+        name: 'no-reader',
+        permissions: [{ permission: 'tokens:read', integrations: ['*'] }],
+      },
+    })
+    const refused = await call('GET', '/integrations/summary', { key: none.key })
+    t.equal(refused.status, 403)
+  })
+
+  await t.test('no new integration is named like a part of the API', async (t) => {
+    const { status, body: problem } = await put('summary', {})
+    t.equal(status, 400)
+    t.equal(problem.code, 'request_invalid')
+    t.match(problem.detail, /Choose another name/)
+  })
+
+  await t.test('a token of many names twenty, and counts all', async (t) => {
+    const names = Array.from({ length: 30 }, (_, at) => `s${String(at).padStart(2, '0')}`)
+    for (const name of names) {
+      await put(name, { team: name === 's29' ? 'last' : 's' })
+      t.equal((await call('GET', `/tokens/${name}`)).status, 200)
+    }
+    const { body: one } = await call('GET', '/integrations/s05')
+    t.equal(one.status.shares_token_with.length, 20)
+    // Those, and a1.
+    t.equal(one.status.shares_token_with_count, names.length)
+    t.notOk(one.status.shares_token_with.includes('s05'))
+    const { body: key } = await call('POST', '/api-keys', {
+      body: {
+        name: 'of-last',
+        permissions: [
+          { permission: 'integrations:read', integrations: ['*'], labels: { team: 'last' } },
+          { permission: 'integrations:read', integrations: ['s05'] },
+        ],
+      },
+    })
+    const { body: some } = await call('GET', '/integrations/s05', { key: key.key })
+    t.same(some.status.shares_token_with, ['s29'])
+    t.equal(some.status.shares_token_with_count, 1)
+  })
+
+  await broker.stop()
+}
+
+t.test('redis', (t) => journey(t, { redisUrl: redis.url }))
+t.test('embedded', (t) => journey(t, {}))
