@@ -209,6 +209,23 @@ async function restOf({ broker, store }: Held): Promise<number> {
 
 const PAGES = 10
 
+/** Few of them are ready, and none is refused. */
+const FILTERS = [
+  ['page-ready', 'that are ready', 'state=ready'],
+  ['page-unproven', 'that are unproven', 'state=unproven'],
+  ['page-refused', 'that are refused', 'state=refused'],
+  ['page-ending', 'whose certificate ends soon', 'certificate_expires_before=2030-01-01T00:00:00Z'],
+] as const
+
+/** The keeper of the index is done with what the engine put into the store. */
+async function untilIndexed({ process }: MeasuredBroker): Promise<void> {
+  for (;;) {
+    const { body } = await process.call('GET', '/integrations/summary')
+    if (body.complete) return
+    await sleep(1_000)
+  }
+}
+
 async function figuresOfPages({ broker, size, names }: Held): Promise<readonly Figure[]> {
   const middle = nameOf(COPY_PREFIX, Math.floor(size / 2))
   const cursor = Buffer.from(middle).toString('base64url')
@@ -222,8 +239,14 @@ async function figuresOfPages({ broker, size, names }: Held): Promise<readonly F
     }
     return spreadOf(times)
   }
-  const target = { atMost: 50 }
+  const target = { atMost: 30 }
   const of = `of ${size.toLocaleString('en-US')}`
+  await untilIndexed(broker)
+  const filtered: Figure[] = []
+  for (const [id, what, query] of FILTERS) {
+    const spread = await timed(query)
+    filtered.push({ id, what: `a page of 50 ${what} ${of}, ms`, spread, digits: 1, target })
+  }
   return [
     { id: 'page', what: `a page of 50 ${of}, ms`, spread: await timed(''), digits: 1, target },
     {
@@ -239,6 +262,7 @@ async function figuresOfPages({ broker, size, names }: Held): Promise<readonly F
       spread: await timed(`cursor=${cursor}&limit=200`),
       digits: 1,
     },
+    ...filtered,
     {
       id: 'one',
       what: `one by its name ${of}, ms`,

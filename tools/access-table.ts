@@ -104,6 +104,7 @@ export const ACCESS: readonly AccessRow[] = [
   row('DELETE /tokens/{integration}', 'tokens:revoke', 'path'),
   row('GET /integrations', 'integrations:read', 'each'),
   row('GET /integrations', NAMED_IN_ANSWERS, 'named', '`status.shares_token_with`'),
+  row('GET /integrations/summary', 'integrations:read', 'each'),
   row(`GET ${NAME}`, 'integrations:read', 'path'),
   row(`GET ${NAME}`, NAMED_IN_ANSWERS, 'named', '`status.shares_token_with`'),
   row(`GET ${NAME}`, NAMED_IN_ANSWERS, 'named', '`status.lent_to`'),

@@ -1,6 +1,6 @@
 /** The state of an integration, from what is stored of it and the time. Pure. */
 import { activeOf } from '../credentials/credential.ts'
-import type { IndexEntry } from '../store/listing-index.ts'
+import type { IndexEntry } from '../store/listing/listing-index.ts'
 import type { Integration } from './integration.ts'
 import { isDraft } from './integration.ts'
 import type { IntegrationState } from './status.ts'
@@ -51,7 +51,7 @@ const FIRST_MONDAY_MS = 4 * DAY_MS
 const WEEK_MS = 7 * DAY_MS
 
 /** The Monday of the week in UTC, as `YYYY-MM-DD`. */
-export const weekOf = (at: number): string =>
+const weekOf = (at: number): string =>
   new Date(Math.floor((at - FIRST_MONDAY_MS) / WEEK_MS) * WEEK_MS + FIRST_MONDAY_MS)
     .toISOString()
     .slice(0, 10)

@@ -1,7 +1,7 @@
 import type { Archive } from './archive.ts'
 import type { Budgets } from './budgets.ts'
 import type { Custodies } from './custody.ts'
-import type { ListingIndex } from './listing-index.ts'
+import type { ListingIndex } from './listing/listing-index.ts'
 import type {
   AnnouncedChange,
   Claim,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { parse } from 'yaml'
 import { PERMISSIONS, type Permission } from '../../src/callers/policy.ts'
@@ -243,6 +244,14 @@ const FIXTURES: Readonly<Record<string, () => Promise<Fixture> | Fixture>> = {
     ask: asking('GET', '/integrations?limit=200'),
     isDenied: ({ body }) => !body.items.some((item: { name: string }) => item.name === name),
   })),
+  'GET /integrations/summary': async () => {
+    const tag = randomUUID()
+    await make('mine', signingBody({ labels: { tag } }))
+    return {
+      ask: asking('GET', '/integrations/summary'),
+      isDenied: ({ body }) => !body.labels.some((label: { value: string }) => label.value === tag),
+    }
+  },
   ...writingFixtures('PUT'),
   ...writingFixtures('PATCH'),
   [`GET /tokens/{integration} ${SOURCE_NAME}`]: ofUnconnectedSource((name) =>

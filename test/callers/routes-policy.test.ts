@@ -54,6 +54,7 @@ const ROUTES: Readonly<Record<string, Row>> = {
   },
   'DELETE /tokens/{integration}': { permission: 'tokens:revoke', scope: 'integration' },
   'GET /integrations': { permission: 'integrations:read', scope: 'some' },
+  'GET /integrations/summary': { permission: 'integrations:read', scope: 'some' },
   'GET /integrations/{name}': { permission: 'integrations:read', scope: 'integration' },
   'GET /integrations/{name}/callers': { permission: 'integrations:read', scope: 'integration' },
   'POST /integrations/{name}/test': { permission: 'integrations:test', scope: 'integration' },

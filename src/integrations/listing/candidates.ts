@@ -1,5 +1,5 @@
 /** Finds the integrations that a list may show, by the listing index. */
-import type { IndexQuery, ListingIndex } from '../../store/listing-index.ts'
+import type { IndexQuery, ListingIndex } from '../../store/listing/listing-index.ts'
 import { UNUSABLE } from '../state.ts'
 import type { IndexKeeper } from './index-keeper.ts'
 import type { Reach } from './reach.ts'

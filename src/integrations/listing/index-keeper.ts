@@ -4,7 +4,12 @@ import { createOutageLogger } from '../../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
 import { createTask, pauseUntil } from '../../runtime/tasks.ts'
 import { isUnusable } from '../../store/integrity/record-schema.ts'
-import type { EntryWrite, IndexEntry, ListingIndex, StaleEntry } from '../../store/listing-index.ts'
+import type {
+  EntryWrite,
+  IndexEntry,
+  ListingIndex,
+  StaleEntry,
+} from '../../store/listing/listing-index.ts'
 import type { StoreEvents } from '../../store/store-events.ts'
 import type { Integration } from '../integration.ts'
 import { UNUSABLE_ENTRY } from '../state.ts'

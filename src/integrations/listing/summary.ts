@@ -1,12 +1,12 @@
 /** Counts integrations by state, by label and by the end of their certificate, from the listing index. */
 import { allowsAll, type Principal } from '../../callers/policy.ts'
 import { NAMED_IN_ANSWERS } from '../../callers/reference-table.ts'
-import type { GroupCount, ListingIndex } from '../../store/listing-index.ts'
+import type { GroupCount, ListingIndex } from '../../store/listing/listing-index.ts'
 import { isShown } from '../references/visible.ts'
 import type { IndexKeeper } from './index-keeper.ts'
 import { reachesOf } from './reach.ts'
 
-export interface Count {
+interface Count {
   /** What follows the family in the name of the group. */
   readonly value: string
   readonly count: number

@@ -1,7 +1,7 @@
 /** Tables of the embedded store and their migrations. */
 import type { DatabaseSync } from 'node:sqlite'
 import { DEFAULT_SHARE } from '../keys.ts'
-import { prepareListing } from './listing-tables.ts'
+import { prepareListing } from './listing/tables.ts'
 
 /** Schema version. A higher number in a database shows a newer release. */
 const TABLES_VERSION = 1

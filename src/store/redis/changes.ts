@@ -5,7 +5,7 @@ import type { RedisConnection } from '../redis-connection/connection.ts'
 import type { Change, Changes, Store } from '../store.ts'
 import type { Script } from './calls.ts'
 import { DUE_MARKS } from './due.ts'
-import { LISTING } from './listing-marks.ts'
+import { LISTING } from './listing/marks.ts'
 import { ANNOUNCE, toArray, toNumber, toText } from './script.ts'
 
 /** Before all entries. */

@@ -1,6 +1,6 @@
 /** Common parts of the Lua scripts. Each script is beside its only caller. */
 import { BrokerError } from '../../errors/errors.ts'
-import { INDEX_HEARD } from './listing-marks.ts'
+import { INDEX_HEARD } from './listing/marks.ts'
 
 /** Number of kept changes. A reader that is further behind gets a gap. */
 const CHANGES_KEPT = 10_000

@@ -14,7 +14,7 @@ import {
 import { entryOf, type StateFacts, stateAt } from '../../integrations/state.ts'
 import type { IntegrationStatus } from '../../integrations/status.ts'
 import type { Budgets } from '../../store/budgets.ts'
-import type { IndexEntry } from '../../store/listing-index.ts'
+import type { IndexEntry } from '../../store/listing/listing-index.ts'
 import type { Documents, LeaseRecord, Look, Outcomes, RefusalRecord } from '../../store/store.ts'
 import { HOUR_MS, loginBudgetKey } from '../mint/login-budget.ts'
 import { lastRefusalOf } from '../mint/refusal-memory.ts'

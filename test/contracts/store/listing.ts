@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { type IndexEntry, STALE_MAX } from '../../../src/store/listing-index.ts'
+import { type IndexEntry, STALE_MAX } from '../../../src/store/listing/listing-index.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { content, eventually, lease, type StoreSuite } from '../../support/store-engines.ts'
 

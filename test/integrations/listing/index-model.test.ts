@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import type { Static } from 'typebox'
 import type { ListQuery } from '../../../src/integrations/schemas/schemas.ts'
 import { STATES } from '../../../src/integrations/status.ts'
-import type { EntryWrite } from '../../../src/store/listing-index.ts'
+import type { EntryWrite } from '../../../src/store/listing/listing-index.ts'
 import { eachEngine } from '../../support/store-engines.ts'
 import { ANYBODY, createListingWorld } from './world.ts'
 

@@ -14,7 +14,7 @@ import { createIndexKeeper } from '../../../src/integrations/listing/index-keepe
 import { createListing } from '../../../src/integrations/listing/listing.ts'
 import { integrationViewOf } from '../../../src/integrations/view.ts'
 import { createEvents } from '../../../src/runtime/events.ts'
-import type { ListingIndex } from '../../../src/store/listing-index.ts'
+import type { ListingIndex } from '../../../src/store/listing/listing-index.ts'
 import type { Outcomes } from '../../../src/store/store.ts'
 import type { StoreEvents } from '../../../src/store/store-events.ts'
 import { createLeaseStore } from '../../../src/tokens/serve/lease-store.ts'

@@ -1,4 +1,4 @@
-import { integrationName, pageLimit } from '../keys.ts'
+import { integrationName, pageLimit } from '../../keys.ts'
 import {
   type EntryWrite,
   EXAMINED_MAX,
@@ -10,9 +10,9 @@ import {
   inOrder,
   type ListingIndex,
   STALE_MAX,
-} from '../listing-index.ts'
-import { type EmbeddedDatabase, type Statements, sqlNumber, sqlText } from './database.ts'
-import { MARK_ALL, NEXT_MARK } from './listing-tables.ts'
+} from '../../listing/listing-index.ts'
+import { type EmbeddedDatabase, type Statements, sqlNumber, sqlText } from '../database.ts'
+import { MARK_ALL, NEXT_MARK } from './tables.ts'
 
 interface EmbeddedListingDependencies {
   readonly database: EmbeddedDatabase

@@ -1,5 +1,5 @@
 /** Marks in the listing index, for every script that announces a change. */
-import { INDEXED_KINDS } from '../listing-index.ts'
+import { INDEXED_KINDS } from '../../listing/listing-index.ts'
 
 /** Fields of the hash `meta`. */
 export const LISTING = {
@@ -12,7 +12,7 @@ export const LISTING = {
 } as const
 
 /** All keys of the index begin with it. The hash `meta` has the same beginning. */
-export const LISTING_KEY = 'listing:'
+const LISTING_KEY = 'listing:'
 
 const isIndexedKind = INDEXED_KINDS.map((kind) => `kind == '${kind}'`).join(' or ')
 

@@ -1,7 +1,7 @@
 /** The query of the listing index. */
-import { EXAMINED_MAX, STALE_MAX } from '../listing-index.ts'
-import type { Script } from './calls.ts'
-import { WHOLE } from './listing-build.ts'
+import { EXAMINED_MAX, STALE_MAX } from '../../listing/listing-index.ts'
+import type { Script } from '../calls.ts'
+import { WHOLE } from './build.ts'
 
 /**
  * Invariant: a name between the bounds that is not in the answer, and not stale, is not in all groups.

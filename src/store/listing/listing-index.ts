@@ -32,7 +32,7 @@ export interface EntryWrite extends StaleEntry {
   readonly entry: IndexEntry | null
 }
 
-export interface StaleEntries {
+interface StaleEntries {
   /** False: not every integration has an entry or a mark yet. */
   readonly isWhole: boolean
   /** At most as many as asked for. */

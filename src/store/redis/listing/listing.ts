@@ -1,4 +1,4 @@
-import { integrationName, type Keys, pageLimit } from '../keys.ts'
+import { integrationName, type Keys, pageLimit } from '../../keys.ts'
 import {
   type EntryWrite,
   familyOf,
@@ -7,13 +7,13 @@ import {
   type IndexEntry,
   inOrder,
   type ListingIndex,
-} from '../listing-index.ts'
-import type { RedisConnection } from '../redis-connection/connection.ts'
-import type { Argument, Script } from './calls.ts'
-import { BUILD, REBUILD, WHOLE } from './listing-build.ts'
-import { INDEX_HEARD } from './listing-marks.ts'
-import { SELECT } from './listing-select.ts'
-import { toArray, toNumber, toText } from './script.ts'
+} from '../../listing/listing-index.ts'
+import type { RedisConnection } from '../../redis-connection/connection.ts'
+import type { Argument, Script } from '../calls.ts'
+import { toArray, toNumber, toText } from '../script.ts'
+import { BUILD, REBUILD, WHOLE } from './build.ts'
+import { INDEX_HEARD } from './marks.ts'
+import { SELECT } from './select.ts'
 
 /** A random part of them, so that replicas do not all do the same work. */
 const STALE: Script = {

@@ -1,7 +1,7 @@
 /** Whether the listing index knows of every change, and how it is built again. */
-import type { Script } from './calls.ts'
-import { INDEX_HEARD, LISTING } from './listing-marks.ts'
-import { NOW } from './script.ts'
+import type { Script } from '../calls.ts'
+import { NOW } from '../script.ts'
+import { INDEX_HEARD, LISTING } from './marks.ts'
 
 /** Entries for which one script looks at the time, and names that one step of a rebuild marks. */
 const TURNS_MAX = 1_000

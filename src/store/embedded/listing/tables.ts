@@ -3,7 +3,7 @@
  * so that an older release that writes to it marks them, too.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import { INDEXED_KINDS } from '../listing-index.ts'
+import { INDEXED_KINDS } from '../../listing/listing-index.ts'
 
 const TABLES = `
 CREATE TABLE listing_stale (name TEXT PRIMARY KEY, mark INTEGER NOT NULL) STRICT, WITHOUT ROWID;
