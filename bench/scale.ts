@@ -217,7 +217,7 @@ const FILTERS = [
   ['page-ending', 'whose certificate ends soon', 'certificate_expires_before=2030-01-01T00:00:00Z'],
 ] as const
 
-/** The keeper of the index is done with what the engine put into the store. */
+/** The indexer is done with what the engine put into the store. */
 async function untilIndexed({ process }: MeasuredBroker): Promise<void> {
   for (;;) {
     const { body } = await process.call('GET', '/integrations/summary')

@@ -23,7 +23,7 @@ import type { Server, ServerOptions } from '../http/server/server.ts'
 import { composeIntegrations } from '../integrations/compose.ts'
 import type { IntegrationEvents } from '../integrations/integration-events.ts'
 import { sealRequiresCodes } from '../integrations/integration-store.ts'
-import { createIndexKeeper } from '../integrations/listing/index-keeper.ts'
+import { createIndexer } from '../integrations/listing/indexer.ts'
 import { problemShownTo } from '../integrations/references/visible.ts'
 import { composeKeyring } from '../keyring/compose.ts'
 import type { MetricsListener } from '../metrics/listener.ts'
@@ -127,7 +127,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     refreshTokens: { trouble: refreshTokenTrouble(config), age },
   })
   const { revoker } = engine
-  const keeper = createIndexKeeper({
+  const indexer = createIndexer({
     ...{ listing: store.listing, read: integrations.read, entryOf: engine.status.entryOf },
     ...{ events, runtime, log },
   })
@@ -227,7 +227,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       ...{ config, core, connections, rotation, integrations, audit, gate },
     })
     registerIntegrationParts(guarded, {
-      ...{ core, keeper, integrations, engine, salesforce, audit, gate },
+      ...{ core, indexer, integrations, engine, salesforce, audit, gate },
     })
   })
   await server.ready()
@@ -246,7 +246,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     webhooks,
     subscription,
     engine,
-    keeper,
+    indexer,
     seals,
     rotation,
     connections,

@@ -20,7 +20,8 @@ import { createIdentityAcceptance } from '../identity/identity-acceptance.ts'
 import { registerIdentityRoutes } from '../identity/identity-routes.ts'
 import { createPinStore } from '../identity/pin-store.ts'
 import type { Integrations } from '../integrations/compose.ts'
-import type { IndexKeeper } from '../integrations/listing/index-keeper.ts'
+import { createCandidates } from '../integrations/listing/candidates.ts'
+import type { Indexer } from '../integrations/listing/indexer.ts'
 import { registerSummaryRoute } from '../integrations/listing/summary-route.ts'
 import { createRegistry } from '../integrations/registry.ts'
 import { registerIntegrationRoutes } from '../integrations/routes.ts'
@@ -173,7 +174,7 @@ export function registerCredentialParts(guarded: Server, parts: CredentialPartDe
 
 interface IntegrationPartDependencies {
   readonly core: Core<unknown>
-  readonly keeper: IndexKeeper
+  readonly indexer: Indexer
   readonly integrations: Integrations
   readonly engine: LeaseEngine
   readonly salesforce: Salesforce
@@ -184,7 +185,7 @@ interface IntegrationPartDependencies {
 /** Integrations, with their doctor and their identity. */
 export function registerIntegrationParts(
   guarded: Server,
-  { core, keeper, integrations, engine, salesforce, audit, gate }: IntegrationPartDependencies,
+  { core, indexer, integrations, engine, salesforce, audit, gate }: IntegrationPartDependencies,
 ): void {
   const { revoker, grants, status } = engine
   const { confirm } = gate
@@ -200,11 +201,13 @@ export function registerIntegrationParts(
   const pins = createPinStore(documents)
   const acceptance = createIdentityAcceptance({ integrations, pins, outcomes })
   registerIdentityRoutes(guarded, { integrations, acceptance, audit, confirm })
-  registerSummaryRoute(guarded, { listing: core.store.listing, keeper })
+  registerSummaryRoute(guarded, { listing: core.store.listing, indexer })
   registerIntegrationRoutes(guarded, {
     registry: createRegistry(integrations.rules),
-    store: integrations,
-    ...{ listing: core.store.listing, keeper },
+    store: {
+      ...integrations,
+      find: createCandidates({ listing: core.store.listing, indexer }).find,
+    },
     ...{ statusOf: status.statusOf, audit, confirm, monotonic },
     revoke: revoker.revokeUnlessShared,
   })

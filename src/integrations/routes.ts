@@ -11,12 +11,10 @@ import { operation } from '../http/openapi/operation.ts'
 import { problems } from '../http/problems/problem.ts'
 import { describeFaults } from '../http/problems/schema-fault.ts'
 import type { Server } from '../http/server/server.ts'
-import type { ListingIndex } from '../store/listing/listing-index.ts'
 import { createAnswers } from './answers.ts'
 import { etagOf, type Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
-import { createCandidates } from './listing/candidates.ts'
-import type { IndexKeeper } from './listing/index-keeper.ts'
+import type { Candidates } from './listing/candidates.ts'
 import { createListing } from './listing/listing.ts'
 import { NeededIfMatchHeader, WriteHeaders } from './precondition-headers.ts'
 import { pinnedTo, preconditionsOf } from './preconditions.ts'
@@ -38,9 +36,8 @@ import { checkMayChange } from './write-access.ts'
 
 interface IntegrationRouteDependencies {
   readonly registry: Registry
-  readonly store: Pick<IntegrationStore, 'read' | 'list'>
-  readonly listing: ListingIndex
-  readonly keeper: Pick<IndexKeeper, 'catchUp'>
+  /** `find` asks the listing index. */
+  readonly store: Pick<IntegrationStore, 'read' | 'list'> & Pick<Candidates, 'find'>
   readonly statusOf: (integration: Integration) => Promise<IntegrationStatus>
   /** Ends the tokens of an integration before its removal. */
   readonly revoke: (integration: Integration) => Promise<readonly AuditEntry[]>
@@ -66,11 +63,9 @@ export function registerIntegrationRoutes(
   dependencies: IntegrationRouteDependencies,
 ): void {
   const { registry, store, statusOf, revoke, audit, confirm, monotonic } = dependencies
-  const { listing: index, keeper } = dependencies
   const followers = createFollowerIndex({ store, monotonic })
   const answers = createAnswers({ store, followers, statusOf })
-  const candidates = createCandidates({ listing: index, keeper })
-  const listing = createListing({ store, candidates, statusOf, listed: answers.listed })
+  const listing = createListing({ store, candidates: store, statusOf, listed: answers.listed })
 
   /** Runs before other checks of the request, also for an integration that does not exist yet. The write checks again, and decides. */
   const authoriseWrite = async ({ principal }: FastifyRequest, name: string) => {

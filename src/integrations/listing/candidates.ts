@@ -1,7 +1,7 @@
 /** Finds the integrations that a list may show, by the listing index. */
 import type { IndexQuery, ListingIndex } from '../../store/listing/listing-index.ts'
 import { UNUSABLE } from '../state.ts'
-import type { IndexKeeper } from './index-keeper.ts'
+import type { Indexer } from './indexer.ts'
 import type { Reach } from './reach.ts'
 
 interface Wanted {
@@ -14,23 +14,25 @@ interface Wanted {
   readonly limit: number
 }
 
-interface Candidates {
+interface CandidateNames {
   /** In order, each once. Those that are not wanted are among them, but none up to `next` is missing. */
   readonly names: readonly string[]
   /** Pass as `after` for those that follow. Null: there are none. */
   readonly next: string | null
 }
 
+export type Candidates = ReturnType<typeof createCandidates>
+
 interface CandidatesDependencies {
   readonly listing: Pick<ListingIndex, 'select'>
-  readonly keeper: Pick<IndexKeeper, 'catchUp'>
+  readonly indexer: Pick<Indexer, 'catchUp'>
 }
 
 /** Tries with an index that is behind. */
 const TRIES = 3
 
-export function createCandidates({ listing, keeper }: CandidatesDependencies) {
-  const select = async (wanted: Wanted): Promise<Candidates | undefined> => {
+export function createCandidates({ listing, indexer }: CandidatesDependencies) {
+  const select = async (wanted: Wanted): Promise<CandidateNames | undefined> => {
     const { reaches, groups, certificateEndsBefore: before, after, limit } = wanted
     const range = { limit, ...(after !== undefined && { after }) }
     const queries = reaches.flatMap((reach): readonly IndexQuery[] => [
@@ -57,11 +59,11 @@ export function createCandidates({ listing, keeper }: CandidatesDependencies) {
 
   return {
     /** Undefined: the index cannot answer now. */
-    async find(wanted: Wanted): Promise<Candidates | undefined> {
+    async find(wanted: Wanted): Promise<CandidateNames | undefined> {
       for (let tries = 1; tries < TRIES; tries += 1) {
         const found = await select(wanted)
         if (found) return found
-        await keeper.catchUp()
+        await indexer.catchUp()
       }
       return select(wanted)
     },

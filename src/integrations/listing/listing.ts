@@ -14,12 +14,12 @@ import { isShown } from '../references/visible.ts'
 import type { IntegrationView, ListQuery } from '../schemas/schemas.ts'
 import { groupOfLabel, groupOfState } from '../state.ts'
 import type { IntegrationState, IntegrationStatus } from '../status.ts'
-import type { createCandidates } from './candidates.ts'
+import type { Candidates } from './candidates.ts'
 import { isEverything, reachesOf } from './reach.ts'
 
 interface ListingDependencies {
   readonly store: Pick<IntegrationStore, 'list' | 'read'>
-  readonly candidates: Pick<ReturnType<typeof createCandidates>, 'find'>
+  readonly candidates: Pick<Candidates, 'find'>
   readonly statusOf: (integration: Integration) => Promise<IntegrationStatus>
   readonly listed: Answers['listed']
 }

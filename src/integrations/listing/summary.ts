@@ -3,7 +3,7 @@ import { allowsAll, type Principal } from '../../callers/policy.ts'
 import { NAMED_IN_ANSWERS } from '../../callers/reference-table.ts'
 import type { GroupCount, ListingIndex } from '../../store/listing/listing-index.ts'
 import { isShown } from '../references/visible.ts'
-import type { IndexKeeper } from './index-keeper.ts'
+import type { Indexer } from './indexer.ts'
 import { reachesOf } from './reach.ts'
 
 interface Count {
@@ -28,7 +28,7 @@ export interface Summary {
 
 export interface SummaryDependencies {
   readonly listing: Pick<ListingIndex, 'counts' | 'select' | 'groupsOf' | 'stale'>
-  readonly keeper: Pick<IndexKeeper, 'catchUp'>
+  readonly indexer: Pick<Indexer, 'catchUp'>
 }
 
 export const LABELS_MAX = 200
@@ -48,7 +48,7 @@ const countOf = ({ group, count }: GroupCount): Count => ({
   ...{ value: group.slice(group.indexOf('/') + 1), count },
 })
 
-export function createSummary({ listing, keeper }: SummaryDependencies) {
+export function createSummary({ listing, indexer }: SummaryDependencies) {
   const countsOfAll = async (): Promise<Counts> => {
     const counts = await Promise.all(
       FAMILIES.map((family) =>
@@ -108,7 +108,7 @@ export function createSummary({ listing, keeper }: SummaryDependencies) {
   return {
     /** Of the integrations that the principal may see. */
     async of(principal: Principal): Promise<Summary> {
-      await keeper.catchUp()
+      await indexer.catchUp()
       const isAll = allowsAll(principal, NAMED_IN_ANSWERS)
       const counts = isAll ? await countsOfAll() : await countsFor(principal)
       const { isWhole, items } = await listing.stale(1)

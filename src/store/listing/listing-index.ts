@@ -3,8 +3,8 @@
  *
  * An index holds one entry for each integration. Every change that may make an entry wrong marks it
  * as stale, in the same atomic operation; so does the time for which the entry was made. Whoever
- * reads the index looks at the stale ones itself, and the keeper of the index replaces their entries.
- * So an answer is right also where the keeper is late or died.
+ * reads the index looks at the stale ones itself, and the indexer replaces their entries.
+ * So an answer is right also where the indexer is late or died.
  */
 
 export interface IndexEntry {

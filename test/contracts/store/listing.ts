@@ -130,7 +130,7 @@ export const listingSuite: StoreSuite = async (t, open) => {
     t.same(await staleNames(store), ['a'])
     t.same(await store.listing.groupsOf(['a']), [undefined])
     await keep(peer, () => entry(['state/ready']))
-    // Neither is one that another keeper has replaced meanwhile.
+    // Neither is one that another indexer has replaced meanwhile.
     await store.listing.put([{ ...seen, entry: entry(['state/outdated']) }])
     t.same(await store.listing.groupsOf(['a', 'none']), [['state/ready'], undefined])
     t.same(await store.listing.counts('state', 9), {

@@ -45,13 +45,13 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     .tuple(name, fc.boolean())
     .map(([of, is]) => step(`connect ${of} ${is}`, (w) => w.connect(of, is))),
   fc.constantFrom(10, 50, 500).map((ms) => step(`pass ${ms}`, (w) => w.pass(ms))),
-  fc.constant(step('keep', (w) => w.keeper.catchUp())),
+  fc.constant(step('keep', (w) => w.indexer.catchUp())),
 )
 
-/** A keeper that reads and decides, and writes only when the test says so, or never. */
-function lateKeeper(world: World, listing: Parameters<World['keeperOn']>[0]) {
+/** An indexer that reads and decides, and writes only when the test says so, or never. */
+function lateIndexer(world: World, listing: Parameters<World['indexerOn']>[0]) {
   const held: (readonly EntryWrite[])[] = []
-  const keeper = world.keeperOn({
+  const indexer = world.indexerOn({
     ...listing,
     async put(writes) {
       held.push(writes)
@@ -60,7 +60,7 @@ function lateKeeper(world: World, listing: Parameters<World['keeperOn']>[0]) {
   return {
     decide: async () => {
       const { items } = await listing.stale(100)
-      if (items.length > 0) await keeper.catchUp()
+      if (items.length > 0) await indexer.catchUp()
     },
     async writeLate() {
       for (const writes of held.splice(0)) await listing.put(writes)
@@ -110,7 +110,7 @@ eachEngine(async (t, open) => {
         async (run) => {
           const opened = await open(t)
           const world = await createListingWorld(opened)
-          const late = lateKeeper(world, opened.store.listing)
+          const late = lateIndexer(world, opened.store.listing)
           for (const [[, act], also] of run) {
             await world.learnTime()
             if (also === 'decide') await late.decide()
@@ -123,7 +123,7 @@ eachEngine(async (t, open) => {
           }
           await compare(world)
           await world.learnTime()
-          await world.keeper.catchUp()
+          await world.indexer.catchUp()
           const { listing } = opened.store
           const { groups } = await listing.counts('state', 100)
           const total = groups.reduce((sum, { count }) => sum + count, 0)

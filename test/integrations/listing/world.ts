@@ -10,7 +10,7 @@ import type { Integration } from '../../../src/integrations/integration.ts'
 import type { IntegrationEvents } from '../../../src/integrations/integration-events.ts'
 import { createIntegrationStore } from '../../../src/integrations/integration-store.ts'
 import { createCandidates } from '../../../src/integrations/listing/candidates.ts'
-import { createIndexKeeper } from '../../../src/integrations/listing/index-keeper.ts'
+import { createIndexer } from '../../../src/integrations/listing/indexer.ts'
 import { createListing } from '../../../src/integrations/listing/listing.ts'
 import { integrationViewOf } from '../../../src/integrations/view.ts'
 import { createEvents } from '../../../src/runtime/events.ts'
@@ -64,8 +64,8 @@ export async function createListingWorld({ store, pass }: Pick<OpenStore, 'store
       },
     },
   })
-  const keeperOn = (listing: Pick<ListingIndex, 'stale' | 'put' | 'build'>) =>
-    createIndexKeeper({
+  const indexerOn = (listing: Pick<ListingIndex, 'stale' | 'put' | 'build'>) =>
+    createIndexer({
       ...{ listing, read: integrations.read, entryOf: status.entryOf },
       ...{ events, runtime, log: testLog() },
     })
@@ -74,8 +74,8 @@ export async function createListingWorld({ store, pass }: Pick<OpenStore, 'store
       ...{ store: integrations, candidates: { find }, statusOf: status.statusOf },
       listed: async (integration, state) => integrationViewOf(integration, state),
     })
-  const keeper = keeperOn(store.listing)
-  const indexed = listingWith(createCandidates({ listing: store.listing, keeper }).find)
+  const indexer = indexerOn(store.listing)
+  const indexed = listingWith(createCandidates({ listing: store.listing, indexer }).find)
   const scanned = listingWith(async () => undefined)
 
   const written = async (name: string, change: (now: Integration) => Integration) => {
@@ -93,7 +93,7 @@ export async function createListingWorld({ store, pass }: Pick<OpenStore, 'store
   }
 
   return {
-    ...{ keeper, keeperOn, indexed, scanned, status, integrations, learnTime, now },
+    ...{ indexer, indexerOn, indexed, scanned, status, integrations, learnTime, now },
     put: (name: string, shape: Shape) =>
       written(name, (former) => ({
         ...former,

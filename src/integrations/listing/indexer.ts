@@ -14,7 +14,7 @@ import type { StoreEvents } from '../../store/store-events.ts'
 import type { Integration } from '../integration.ts'
 import { UNUSABLE_ENTRY } from '../state.ts'
 
-interface IndexKeeperDependencies {
+interface IndexerDependencies {
   readonly listing: Pick<ListingIndex, 'stale' | 'put' | 'build'>
   readonly read: (name: string) => Promise<Integration | undefined>
   readonly entryOf: (integration: Integration) => Promise<IndexEntry>
@@ -23,7 +23,7 @@ interface IndexKeeperDependencies {
   readonly log: Log
 }
 
-export interface IndexKeeper {
+export interface Indexer {
   /** Replaces stale entries now, at most about a thousand. */
   catchUp(): Promise<void>
   start(): void
@@ -42,7 +42,7 @@ const RETRY_MS = 1_000
 /** All replicas hear of a mark, and one of them is enough. */
 const SPREAD_MS = 400
 
-export function createIndexKeeper(dependencies: IndexKeeperDependencies): IndexKeeper {
+export function createIndexer(dependencies: IndexerDependencies): Indexer {
   const { listing, read, entryOf, events, runtime, log } = dependencies
 
   const entryFor = async (name: string): Promise<IndexEntry | null> => {
