@@ -19,6 +19,7 @@ import type {
   DoctorSReport,
   Integration,
   IntegrationList,
+  IntegrationSummary,
   SetupSheet,
   WrittenIntegration,
 } from './integrations.ts'
@@ -85,6 +86,10 @@ export interface IntegrationsOperations {
       readonly certificate_expires_before?: string
     }
     readonly answer: IntegrationList
+  }
+  /** How many integrations you may see, by state, label and end of the certificate. */
+  readonly summariseIntegrations: {
+    readonly answer: IntegrationSummary
   }
   /** Lists the principals that fetched tokens of an integration in the last 30 days. */
   readonly listIntegrationCallers: {

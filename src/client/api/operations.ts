@@ -26,6 +26,7 @@ export const OPERATIONS = {
   getSetup: ['GET', '/integrations/{name}/setup'],
   testIntegration: ['POST', '/integrations/{name}/test'],
   listIntegrations: ['GET', '/integrations'],
+  summariseIntegrations: ['GET', '/integrations/summary'],
   listIntegrationCallers: ['GET', '/integrations/{name}/callers'],
   acceptIdentity: ['POST', '/integrations/{name}/identity'],
   acceptIdentities: ['POST', '/identities/accept'],
