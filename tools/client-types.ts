@@ -68,6 +68,7 @@ const FILES: readonly (readonly [file: string, roots: readonly string[]])[] = [
     ],
   ],
   ['definitions', ['JWTBearerDefinition', 'JWTBearerDefinitionThatIsDeployed']],
+  ['summaries', ['IntegrationSummary']],
   ['integrations', []],
   ['credentials', []],
   ['callers', []],

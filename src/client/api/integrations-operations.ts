@@ -19,10 +19,10 @@ import type {
   DoctorSReport,
   Integration,
   IntegrationList,
-  IntegrationSummary,
   SetupSheet,
   WrittenIntegration,
 } from './integrations.ts'
+import type { IntegrationSummary } from './summaries.ts'
 
 export interface IntegrationsOperations {
   /** Create or replace an integration. */
