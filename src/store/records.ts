@@ -17,6 +17,13 @@ export interface DocumentWrite {
   readonly mac?: string
 }
 
+/** A document that an outcome depends on. */
+export interface DocumentGuard {
+  readonly kind: string
+  readonly id: string
+  readonly version: number | 'absent'
+}
+
 export interface LoggedEvent {
   readonly id: string
   readonly body: string

@@ -5,6 +5,7 @@ import type { ListingIndex } from './listing/listing-index.ts'
 import type {
   AnnouncedChange,
   Claim,
+  DocumentGuard,
   DocumentWrite,
   EventLine,
   EventPlace,
@@ -151,15 +152,18 @@ export interface OutcomeChange {
   readonly dueAt?: number | null | { readonly moveTo: number }
   /** Written if each has the expected version. */
   readonly documents?: readonly DocumentWrite[]
+  /** Not written: nothing is saved unless this document has the version. */
+  readonly guard?: DocumentGuard
 }
 
 export type SaveResult =
   | { readonly saved: true; readonly orev: number; readonly rev: number }
   /**
    * `changed`: uid, orev, version of the refusal or digest of the lease differ. `dead`: the token
-   * has a tombstone. `gone`: the integration does not exist. `document`: a document has another version.
+   * has a tombstone. `gone`: the integration does not exist. `guard`: the guard has another version.
+   * `document`: a document has another version.
    */
-  | { readonly saved: false; readonly reason: 'changed' | 'dead' | 'gone' | 'document' }
+  | { readonly saved: false; readonly reason: 'changed' | 'dead' | 'gone' | 'guard' | 'document' }
 
 export interface Look {
   readonly integration: IntegrationRecord
@@ -172,7 +176,7 @@ export interface Look {
 export interface Outcomes {
   /** One atomic read of integration, outcome and tombstone. */
   look(name: string): Promise<Look | undefined>
-  /** SAVE: refused if uid or orev differ, if the integration does not have the digest of the lease or the version of the refusal, or if the token has a tombstone. Otherwise orev + 1, rev + 1, announced. The record expires with its last member. If the machine of the embedded store loses its power, the last saves may be lost, except those that clear a lease or have documents. */
+  /** SAVE: refused if uid or orev differ, if the integration does not have the digest of the lease or the version of the refusal, if the token has a tombstone, or if the guard has another version. Otherwise orev + 1, rev + 1, announced. The record expires with its last member. If the machine of the embedded store loses its power, the last saves may be lost, except those that clear a lease or have documents. */
   save(
     name: string,
     expected: { readonly uid: string; readonly orev: number },

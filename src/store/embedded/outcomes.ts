@@ -43,7 +43,10 @@ export function createEmbeddedOutcomes({ database, now }: EmbeddedOutcomesDepend
         if (record === undefined || reason !== undefined) {
           return { saved: false, reason: reason ?? 'gone' }
         }
-        const { documents = [] } = change
+        const { documents = [], guard } = change
+        if (guard && (versionOf(transaction, guard) ?? 'absent') !== guard.version) {
+          return { saved: false, reason: 'guard' }
+        }
         const versions = documents.map((document) => versionOf(transaction, document))
         if (documents.some(({ expected }, at) => (versions[at] ?? 'absent') !== expected)) {
           return { saved: false, reason: 'document' }
@@ -120,7 +123,10 @@ function refusalToSave(
   return undefined
 }
 
-function versionOf({ get }: Statements, { kind, id }: DocumentWrite): number | undefined {
+function versionOf(
+  { get }: Statements,
+  { kind, id }: Pick<DocumentWrite, 'kind' | 'id'>,
+): number | undefined {
   const row = get('SELECT version FROM documents WHERE kind = ? AND id = ?', kind, id)
   return row && sqlNumber(row.version)
 }

@@ -12,16 +12,9 @@ import { integrationRecord, PUBLIC_FIELDS } from './integrations.ts'
 import { ANNOUNCE, IS_DEAD, NOW, toArray, toNumber, toText } from './script.ts'
 
 const OUTCOME_FIELDS = [
-  'lease_body',
-  'lease_digest',
-  'lease_token',
-  'lease_ends',
-  'refusal_body',
-  'refusal_version',
-  'refusal_ends',
-  'live_token',
-  'live_ends',
-  'live_count',
+  ...['lease_body', 'lease_digest', 'lease_token', 'lease_ends'],
+  ...['refusal_body', 'refusal_version', 'refusal_ends'],
+  ...['live_token', 'live_ends', 'live_count'],
 ]
 
 const quoted = (fields: readonly string[]) => fields.map((field) => `'${field}'`).join(', ')
@@ -40,19 +33,19 @@ return {time, record, outcome, dead and 1 or 0}`,
 
 /**
  * SAVE. Invariant: the write succeeds only if the outcome, the integration and its digests are as
- * the writer saw them, and the token was not revoked. So an outdated mint changes nothing.
+ * the writer saw them, the token was not revoked, and the guard has its version. So an outdated mint changes nothing.
  */
 const SAVE: Script = {
   name: 'vkSave',
   lua: `${NOW}${ANNOUNCE}${IS_DEAD}${PUT_DOCUMENT}
-local record, outcome, dead, due, meta, changes = unpack(KEYS)
+local record, outcome, dead, due, meta, changes, guard = unpack(KEYS)
 local name, uid, orev, base = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local lease = {act = ARGV[5], body = ARGV[6], digest = ARGV[7], token = ARGV[8], ends = ARGV[9]}
 local refusal = {act = ARGV[10], body = ARGV[11], version = ARGV[12], ends = ARGV[13]}
 local live = {act = ARGV[14], token = ARGV[15], ends = ARGV[16], count = ARGV[17]}
-local due_act, due_at = ARGV[18], ARGV[19]
+local due_act, due_at, guarded = ARGV[18], ARGV[19], ARGV[20]
 local puts = {}
-for at = 20, #ARGV, 5 do
+for at = 21, #ARGV, 5 do
   local kind, id, expected, body, mac = unpack(ARGV, at, at + 4)
   puts[#puts + 1] = {kind = kind, id = id, expected = expected, body = body, mac = mac}
 end
@@ -68,8 +61,11 @@ if lease.act == 'set' then
   if not valid then return 'changed' end
   if is_dead(dead, lease.token, time) then return 'dead' end
 end
+if guarded ~= '' and (redis.call('HGET', guard, 'version') or 'absent') ~= guarded then
+  return 'guard'
+end
 for position, put in ipairs(puts) do
-  local version = redis.call('HGET', KEYS[3*position + 4], 'version')
+  local version = redis.call('HGET', KEYS[3*position + 5], 'version')
   if (version or 'absent') ~= put.expected then return 'document' end
   put.version = tonumber(version or '0') + 1
 end
@@ -112,7 +108,7 @@ if due_act == 'move' then redis.call('ZADD', due, 'XX', due_at, name) end
 if due_act == 'clear' then redis.call('ZREM', due, name) end
 
 for position, put in ipairs(puts) do
-  local document, index, ends_index = unpack(KEYS, 3*position + 4, 3*position + 6)
+  local document, index, ends_index = unpack(KEYS, 3*position + 5, 3*position + 7)
   put_document(document, index, ends_index, meta, changes, put)
 end
 
@@ -183,12 +179,13 @@ export function createRedisOutcomes(redis: Pick<RedisConnection, 'run'>, keys: K
     },
 
     async save(name, expected, change) {
-      const { documents = [] } = change
+      const { documents = [], guard } = change
       const places = [keys.integration(name), keys.outcome(name), keys.dead, keys.due]
+      const guarded = guard ? keys.document(guard.kind, guard.id) : keys.meta
       const reply = await redis.run(
         SAVE,
         [
-          ...[...places, keys.meta, keys.changes],
+          ...[...places, keys.meta, keys.changes, guarded],
           ...documents.flatMap(({ kind, id }) => documentPlaces(keys, kind, id)),
         ],
         [name, expected.uid, expected.orev, keys.base, ...changeArguments(change)],
@@ -224,7 +221,7 @@ export function createRedisOutcomes(redis: Pick<RedisConnection, 'run'>, keys: K
 const act = (member: unknown) => (member === undefined ? 'keep' : member === null ? 'clear' : 'set')
 
 function changeArguments(change: OutcomeChange): Argument[] {
-  const { lease, refusal, stillLive, dueAt, documents = [] } = change
+  const { lease, refusal, stillLive, dueAt, documents = [], guard } = change
   return [
     act(lease),
     ...(lease ? [lease.body, lease.digest, lease.tokenId, lease.expiresAt] : ['', '', '', '']),
@@ -233,6 +230,7 @@ function changeArguments(change: OutcomeChange): Argument[] {
     act(stillLive),
     ...(stillLive ? [stillLive.tokenId, stillLive.until, stillLive.count] : ['', '', '']),
     ...dueArguments(dueAt),
+    guard?.version ?? '',
     ...documents.flatMap(documentArguments),
   ]
 }
@@ -247,10 +245,11 @@ function dueArguments(dueAt: OutcomeChange['dueAt']): Argument[] {
     : [act(dueAt), dueAt ?? '']
 }
 
+const REFUSALS_TO_SAVE = ['gone', 'changed', 'dead', 'guard', 'document'] as const
+
 function saveResult(reply: unknown): SaveResult {
-  if (reply === 'gone' || reply === 'changed' || reply === 'dead' || reply === 'document') {
-    return { saved: false, reason: reply }
-  }
+  const refusal = REFUSALS_TO_SAVE.find((reason) => reason === reply)
+  if (refusal) return { saved: false, reason: refusal }
   const [orev, rev] = toArray(reply)
   return { saved: true, orev: toNumber(orev), rev: toNumber(rev) }
 }
@@ -258,14 +257,14 @@ function saveResult(reply: unknown): SaveResult {
 /** Parses the reply to HMGET of {@link OUTCOME_FIELDS}. */
 function storedOutcome(reply: unknown): StoredOutcome {
   const fields = toArray(reply)
-  const text = (position: number) => {
-    const field = fields[position] ?? null
-    return field === null ? null : toText(field)
-  }
-  const number = (position: number) => {
-    const field = fields[position] ?? null
-    return field === null ? null : toNumber(field)
-  }
+  const as =
+    <Value>(convert: (field: unknown) => Value) =>
+    (position: number) => {
+      const field = fields[position] ?? null
+      return field === null ? null : convert(field)
+    }
+  const text = as(toText)
+  const number = as(toNumber)
   return {
     lease_body: text(0),
     lease_digest: text(1),

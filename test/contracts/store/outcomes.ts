@@ -73,6 +73,31 @@ export const outcomesSuite: StoreSuite = async (t, open) => {
     ])
   })
 
+  await t.test('saves nothing that a guard does not allow', async (t) => {
+    const { store } = await open(t)
+    await store.integrations.create('a', 'u', content())
+    const until = (await store.now()) + HOUR_MS
+    const save = (orev: number, version: number | 'absent') =>
+      store.outcomes.save(
+        'a',
+        { uid: 'u', orev },
+        {
+          lease: lease({ tokenId: 'T', expiresAt: until }),
+          documents: [{ kind: 'one', id: 'a', expected: 'absent', body: 'one' }],
+          guard: { kind: 'guard', id: 'all', version },
+        },
+      )
+    const refused = { saved: false, reason: 'guard' }
+    t.same(await save(0, 1), refused, 'there is no such document')
+    await store.documents.write('guard', 'all', 'first', { expected: 'absent' })
+    t.same(await save(0, 'absent'), refused)
+    t.same(await save(0, 2), refused)
+    t.match(await store.outcomes.look('a'), { integration: { orev: 0 }, outcome: {} })
+    t.equal(await store.documents.read('one', 'a'), undefined)
+    t.match(await save(0, 1), { saved: true, orev: 1 })
+    t.match(await store.documents.read('guard', 'all'), { version: 1, body: 'first' }, 'as it was')
+  })
+
   await t.test('keeps, replaces and clears each member by itself', async (t) => {
     const { store } = await open(t)
     await store.integrations.create('a', 'u', content())
