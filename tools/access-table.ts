@@ -12,6 +12,7 @@ const ON = {
   each: 'each; others are left out',
   all: 'all: limited to nothing',
   reach: 'all that the key reaches',
+  selected: 'all that it selects; or `service:manage`, limited to nothing',
 } as const
 
 /** For a route: `public` needs no authentication, `any` needs authentication only. For a part: `same` is the permission of the route. */
@@ -144,6 +145,12 @@ export const ACCESS: readonly AccessRow[] = [
   ...rows('api-keys:write', 'reach', ['GET /api-keys', 'DELETE /api-keys/{id}']),
   row('GET /audit', 'audit:read', 'each', 'events of integrations'),
   row('GET /audit', 'audit:read', 'all', 'other events'),
+  ...rows('tokens:revoke', 'selected', [
+    'POST /freezes',
+    'GET /freezes',
+    'GET /freezes/{id}',
+    'DELETE /freezes/{id}',
+  ]),
   ...rows('service:manage', 'all', [
     'GET /keyring',
     'POST /keyring/reseal',

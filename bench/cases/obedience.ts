@@ -56,6 +56,14 @@ export async function obedience(
       knows: ({ code }) => code === 'integration_disabled',
     },
     {
+      name: nameOf('frozen'),
+      make: () =>
+        call('POST', '/freezes', {
+          body: { selector: { integrations: [nameOf('frozen')] }, reason: 'a measurement' },
+        }),
+      knows: ({ code }) => code === 'integration_frozen',
+    },
+    {
       name: nameOf('deleted'),
       make: () => call('DELETE', `/integrations/${nameOf('deleted')}`, ifMatch),
       knows: ({ code }) => code === 'integration_not_found',

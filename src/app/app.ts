@@ -17,6 +17,7 @@ import { grantTrouble, refreshTokenTrouble } from '../custody/refresh-token-rule
 import { composeDoors } from '../doors/compose.ts'
 import { composeSoap } from '../doors/soap/compose.ts'
 import { createUserInfoSource } from '../doors/soap/user-info-source.ts'
+import { composeFreezeGate, composeFreezes } from '../freezes/compose.ts'
 import { composeSalesforce } from '../grants/salesforce.ts'
 import { composeServer } from '../http/server/api-server.ts'
 import type { Server, ServerOptions } from '../http/server/server.ts'
@@ -121,12 +122,17 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     degradedMs: config.degradedMs,
   }
   const age = composeStoreAge(config, log)
+  const gateOfFreezes = composeFreezeGate(core, memory)
   const engine = composeLeaseEngine({
-    ...{ core, audit, meter: metering.engine, integrations, memory },
+    ...{ core, audit, meter: metering.engine, integrations },
+    memory: { ...memory, freezes: gateOfFreezes },
     salesforce: { endpoint, signers },
     refreshTokens: { trouble: refreshTokenTrouble(config), age },
   })
-  const { revoker } = engine
+  const { revoker, custody } = engine
+  const freezes = composeFreezes({
+    ...{ core, gate: gateOfFreezes, integrations, tokens: engine.frozen, custody, audit },
+  })
   const indexer = createIndexer({
     ...{ listing: store.listing, read: integrations.read, entryOf: engine.status.entryOf },
     ...{ events, runtime, log },
@@ -148,9 +154,11 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
 
   const rotation = composeRotation({
     ...{ core, integrations, engine, salesforce, permissions, publicUrl, audit },
+    freezes: gateOfFreezes,
   })
   const connections = composeConnections({
     ...{ core, integrations, engine, permissions, audit, meter: metering.connections, publicUrl },
+    freezes: gateOfFreezes,
   })
   const seals = composeKeyring({ core, engine: measured, requirement, dataKeys, audit })
   const webhooks = composeWebhooks({
@@ -198,6 +206,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     ...{ engine, subscription, store, integrations, readiness, audit: writer, droppedLogLines },
     waitingWebhooks: webhooks.waiting,
     storeTroubles: store.troubleCounts,
+    freezes: gateOfFreezes.count,
     corruptRecords: () => watched.corrupt().length,
   })
   await registerPublicRoutes(server, { version, docs: config.docs, readiness, connections })
@@ -222,6 +231,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   await registerGuarded(server, { gate, trust, audit }, (guarded) => {
     registerTokenParts(guarded, { core, engine, integrations, salesforce, counts, audit, gate })
     registerServiceParts(guarded, { callers, watched, engine, seals, integrations, counts, audit })
+    freezes.registerRoutes(guarded, audit)
     registerAuditRoutes(guarded, { search })
     registerCredentialParts(guarded, {
       ...{ config, core, connections, rotation, integrations, audit, gate },
@@ -247,6 +257,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     subscription,
     engine,
     indexer,
+    freezes,
     seals,
     rotation,
     connections,

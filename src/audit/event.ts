@@ -28,7 +28,7 @@ export const ACTIONS = {
   'token.revoked': {
     share: 'tokens',
     meaning:
-      'A token was dropped and revoked at Salesforce, at the host that issued it. `outcome` `failed`: Salesforce did not end it yet, and is asked again for seven days (`detail.reason` `given_up`: they are over). `detail.reason` `rejected`: a holder was answered 401 with it, so it is served to nobody',
+      'A token was dropped and revoked at Salesforce, at the host that issued it. `outcome` `failed`: Salesforce did not end it yet, and is asked again for seven days (`detail.reason` `given_up`: they are over). `detail.reason` `rejected`: a holder was answered 401 with it, so it is served to nobody; `frozen`: its integration was frozen',
   },
   'integration.created': { share: 'changes', meaning: 'An integration was created' },
   'integration.changed': { share: 'changes', meaning: 'Its definition was changed' },
@@ -110,6 +110,11 @@ export const ACTIONS = {
     share: 'service',
     meaning: 'The configuration file, or an entry of it, has a mistake',
   },
+  'freeze.created': {
+    share: 'changes',
+    meaning: 'Integrations were frozen; `detail.freeze` is the id of the freeze',
+  },
+  'freeze.lifted': { share: 'changes', meaning: 'A freeze was lifted' },
   'keyring.reseal_requested': {
     share: 'service',
     meaning: 'Sealing all records with the first key was requested',
@@ -166,6 +171,8 @@ export interface EventDetail {
   /** Name of the integration that a credential was lent to. */
   readonly to?: string
   readonly api_key?: string
+  /** Id of a freeze. */
+  readonly freeze?: string
   /** The principal that a client without a credential is by its token and its address. */
   readonly client?: string
   /** Kind of a record of the store. */

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { AuditLog } from '../audit/log.ts'
 import type { Confirm } from '../callers/index.ts'
 import type { PermissionResolver } from '../callers/permission-resolver.ts'
+import type { FreezeGate } from '../freezes/freeze-gate.ts'
 import type { TokenAnswer } from '../grants/token-endpoint/token-answer.ts'
 import type { Server } from '../http/server/server.ts'
 import { createIdentityGuard } from '../identity/identity-guard.ts'
@@ -34,6 +35,7 @@ export function composeConnections(dependencies: {
   readonly integrations: IntegrationStore
   readonly engine: Pick<LeaseEngine, 'custody' | 'revoker' | 'grants'>
   readonly permissions: PermissionResolver
+  readonly freezes: Pick<FreezeGate, 'require' | 'of'>
   readonly audit: AuditLog
   readonly meter: {
     ended(flow: Flow, status: ConnectionStatus): void
@@ -42,7 +44,7 @@ export function composeConnections(dependencies: {
   /** Origin of this service for browsers. */
   readonly publicUrl: string | undefined
 }) {
-  const { core, integrations, engine, permissions, audit, meter, publicUrl } = dependencies
+  const { core, integrations, engine, permissions, freezes, audit, meter, publicUrl } = dependencies
   const { store, keyring, runtime, log } = core
   const { now } = runtime
   const { grants } = engine
@@ -65,6 +67,7 @@ export function composeConnections(dependencies: {
         guard.check(integration, answer, await guard.known(integration)),
     },
     custody: { begin: (integration, fresh) => engine.custody.begin(integration, fresh) },
+    isFrozen: async (integration) => (await freezes.of(integration)).length > 0,
     isOver: async ({ id }) => hasConnectionEnded((await stored.read(id))?.connection),
     async endToken({ name, loginUrl }, token, key) {
       const dpop = key && { key }
@@ -95,6 +98,7 @@ export function composeConnections(dependencies: {
           ...{ randomBytes, now },
         })
   const deviceFlow = createDeviceFlow({ ...shared, schedule, runtime, log })
+  const begin = createBeginConnection({ webServerFlow, deviceFlow, clientOf, familyOf })
   const poller = createDevicePoller({ schedule, flow: deviceFlow, audit, runtime, log })
   wakeByDocuments(core, poller, DEVICE_POLL_KIND)
 
@@ -110,7 +114,10 @@ export function composeConnections(dependencies: {
     registerRoutes(guarded: Server, confirm: Confirm): void {
       registerConnectionRoutes(guarded, {
         ...{ integrations, connections, audit, confirm, now },
-        begin: createBeginConnection({ webServerFlow, deviceFlow, clientOf, familyOf }),
+        async begin(flow, asked) {
+          await freezes.require(asked.integration)
+          return begin(flow, asked)
+        },
         disconnect: createDisconnect({ connections, custody: engine.custody }),
       })
     },

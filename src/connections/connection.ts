@@ -27,6 +27,7 @@ export type ConnectionStatus = keyof typeof CONNECTION_STATUSES
 export const REASONS = {
   interrupted: 'A replica died while it fetched the tokens; begin again',
   integration_changed: 'The integration was changed since it began; begin again',
+  integration_frozen: 'An operator froze the integration',
   permission_lost: 'Who began it may not connect the integration any more',
   superseded: 'It was connected or disconnected by others meanwhile',
   refresh_token_missing:

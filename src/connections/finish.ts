@@ -63,6 +63,7 @@ export function createFinish(dependencies: {
   }
   /** Whether the connection ended meanwhile. A disconnect without a refresh token leaves no other trace. */
   readonly isOver: (connection: Connection) => Promise<boolean>
+  readonly isFrozen: (integration: Integration) => Promise<boolean>
   /** Revokes a token at Salesforce, at once or later. Never throws. */
   readonly endToken: (
     integration: Integration,
@@ -70,12 +71,13 @@ export function createFinish(dependencies: {
     dpopKey: StoredDpopKey | undefined,
   ) => Promise<void>
 }): Finish {
-  const { integrations, permissions, identity, custody, isOver, endToken } = dependencies
+  const { integrations, permissions, identity, custody, isOver, isFrozen, endToken } = dependencies
 
   const check: Finish['check'] = async ({ name, uid, target, by }) => {
     const integration = await integrations.read(name)
     const isSame = integration?.uid === uid && targetOf(integration) === target
     if (!isSame || !integration.enabled) return 'integration_changed'
+    if (await isFrozen(integration)) return 'integration_frozen'
     const permits = await permissions.permitsOf(by)
     return allows({ ...by, permits }, 'credentials:write', integration)
       ? integration

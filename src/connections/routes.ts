@@ -65,6 +65,7 @@ export function registerConnectionRoutes(
           'integration_not_found',
           'integration_draft',
           'integration_disabled',
+          'integration_frozen',
           'grant_unfit',
           'credential_invalid',
           'credential_required',

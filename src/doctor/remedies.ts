@@ -43,6 +43,8 @@ export const REMEDIES: Readonly<Record<Failing, Remedies>> = {
       integration_not_found: 'It was deleted during the test: look it up with GET /integrations.',
       integration_disabled:
         'It was disabled during the test: set enabled to true, if it is needed.',
+      integration_frozen:
+        'An operator froze it: GET /freezes says why. Lift the freeze with DELETE /freezes/{id}, and test again.',
       integration_draft:
         'It was changed during the test: GET /integrations/{name}/setup shows what is missing.',
       record_corrupt:

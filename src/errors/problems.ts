@@ -1,4 +1,5 @@
 import { DPOP_PROBLEMS } from './dpop-problems.ts'
+import { FREEZE_PROBLEMS } from './freeze-problems.ts'
 import { SIGNER_PROBLEMS } from './signer-problems.ts'
 
 /** One row of the table of problems. Texts are Markdown for people. */
@@ -100,6 +101,7 @@ export const PROBLEMS = {
     meaning: 'An operator set `enabled` to false.',
     remedy: 'Enable it with `PATCH /integrations/{name}` `{"enabled": true}`.',
   },
+  ...FREEZE_PROBLEMS,
   integration_draft: {
     status: 409,
     title: 'The integration is a draft',

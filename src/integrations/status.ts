@@ -53,6 +53,8 @@ export interface IntegrationStatus {
     readonly reason: string | null
     readonly since: number | null
   } | null
+  /** The freeze that selects it; the first, if there are several. Absent: none. `since` is in epoch milliseconds. */
+  readonly frozen?: { readonly id: string; readonly since: number; readonly reason: string }
   readonly loginsLastHour: number
   readonly certificateExpiresAt: number | null
 }

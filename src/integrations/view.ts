@@ -78,6 +78,9 @@ export function integrationViewOf(
           since: status.connection.since === null ? null : time(status.connection.since),
         },
       }),
+      ...(status.frozen && {
+        frozen: { ...status.frozen, since: time(status.frozen.since) },
+      }),
       logins_last_hour: status.loginsLastHour,
       certificate_expires_at:
         status.certificateExpiresAt === null ? null : time(status.certificateExpiresAt),

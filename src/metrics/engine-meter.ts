@@ -146,6 +146,7 @@ const RESULTS: { readonly [Code in ProblemCode]?: ReadResult } = {
   integration_disabled: 'denied',
   integration_draft: 'denied',
   token_bound: 'denied',
+  integration_frozen: 'denied',
   integration_not_connected: 'denied',
 }
 

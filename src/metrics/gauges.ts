@@ -27,6 +27,8 @@ export interface GaugeSources {
   readonly storeTroubles: () => ReadonlyMap<string, number>
   readonly waitingWebhooks: () => number
   readonly corruptRecords: () => number
+  /** Number of freezes in force. */
+  readonly freezes: () => number
   readonly samples: () => Samples
   readonly now: () => number
   readonly monotonic: () => number
@@ -58,6 +60,7 @@ export function sampleGauges(
   )
 
   metrics.sample('valetkey_corrupt_records', () => [[sources.corruptRecords()]])
+  metrics.sample('valetkey_freezes', () => [[sources.freezes()]])
   metrics.sample('valetkey_webhooks_waiting', () => [[sources.waitingWebhooks()]])
   metrics.sample('valetkey_leases', () => leaseStates(cache.values(), now()))
   metrics.sample('valetkey_refusals_resting', () => [[restingCount(cache.values(), now())]])

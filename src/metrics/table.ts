@@ -144,6 +144,10 @@ export const METRICS = {
       status: { values: Object.keys(CONNECTION_STATUSES).filter((status) => status !== 'pending') },
     },
   },
+  valetkey_freezes: {
+    type: 'gauge',
+    help: 'Freezes in force, as this replica knows them.',
+  },
   valetkey_login_loops_total: {
     type: 'counter',
     help: 'Clients refused at a door because they logged in again and again with a token that is alive.',

@@ -2,6 +2,7 @@
 
 import type { Actor, AuditEntry } from '../audit/event.ts'
 import { activeOf, type Credential } from '../credentials/credential.ts'
+import type { FreezeGate } from '../freezes/freeze-gate.ts'
 import { everyIntegration } from '../integrations/every.ts'
 import type { CertificateDeployment, Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
@@ -65,12 +66,13 @@ export function createAutoRotation(dependencies: {
   readonly store: Pick<IntegrationStore, 'list' | 'read'>
   readonly staging: Pick<Staging, 'stage'>
   readonly deployer: Pick<Deployer, 'request' | 'read'>
+  readonly freezes: Pick<FreezeGate, 'of'>
   readonly underLock: SingleFlight['underLock']
   readonly audit: { background(by: Actor, entry: AuditEntry): void }
   readonly runtime: Runtime
   readonly log: Log
 }): AutoRotation {
-  const { store, staging, deployer, underLock, audit, runtime, log } = dependencies
+  const { store, staging, deployer, freezes, underLock, audit, runtime, log } = dependencies
   const { now } = runtime
 
   const staged = async (integration: Integration): Promise<string> => {
@@ -91,6 +93,8 @@ export function createAutoRotation(dependencies: {
   const rotate = async (name: string): Promise<void> => {
     const integration = await store.read(name)
     if (!integration || !isDue(integration, now())) return
+    // It is due still when the freeze is lifted.
+    if ((await freezes.of(integration)).length > 0) return
     const last = await deployer.read(name)
     const isCurrent = last?.uid === integration.uid
     if (isCurrent && !isDeploymentOver(last)) return

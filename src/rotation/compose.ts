@@ -1,6 +1,7 @@
 /** Composes the parts that stage, deploy, promote and erase credentials, and that report their expiry. */
 import type { AuditLog } from '../audit/log.ts'
 import type { PermissionResolver } from '../callers/permission-resolver.ts'
+import type { FreezeGate } from '../freezes/freeze-gate.ts'
 import type { Salesforce } from '../grants/salesforce.ts'
 import type { Integrations } from '../integrations/compose.ts'
 import type { IntegrationEvents } from '../integrations/integration-events.ts'
@@ -30,11 +31,13 @@ export function composeRotation(dependencies: {
   readonly engine: Pick<LeaseEngine, 'prove' | 'adopt' | 'insideLease'>
   readonly salesforce: Pick<Salesforce, 'metadata' | 'credentials'>
   readonly permissions: Pick<PermissionResolver, 'permitsOf'>
+  readonly freezes: Pick<FreezeGate, 'require' | 'of'>
   /** Origin of this service for browsers. */
   readonly publicUrl: string | undefined
   readonly audit: Pick<AuditLog, 'background'>
 }) {
-  const { core, integrations, engine, salesforce, permissions, publicUrl, audit } = dependencies
+  const { core, integrations, engine, salesforce, permissions, freezes, publicUrl, audit } =
+    dependencies
   const { events, runtime, log } = core
   const { documents, locks, outcomes } = core.store
   const { now, uniqueId } = runtime
@@ -61,10 +64,10 @@ export function composeRotation(dependencies: {
       secrets: createSecretSteps({ through, now, api: salesforce.credentials, staging }),
       ...{ activation, prover: engine, audit, now },
     }),
-    ...{ permissions, audit, runtime, log },
+    ...{ permissions, freezes, audit, runtime, log },
   })
   const autoRotation = createAutoRotation({
-    ...{ store: integrations, staging, deployer, underLock, audit, runtime, log },
+    ...{ store: integrations, staging, deployer, freezes, underLock, audit, runtime, log },
   })
   const notifier = createExpiryNotifier({ store: integrations, documents, audit, runtime, log })
   wakeByDocuments(core, erasure, RETIRED_KIND)

@@ -5,6 +5,7 @@ import type { Absent, PermissionResolver } from '../callers/permission-resolver.
 import { allows } from '../callers/policy.ts'
 import { activeOf, type Credential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors/errors.ts'
+import type { FreezeGate } from '../freezes/freeze-gate.ts'
 import {
   clientIdOf,
   type Integration,
@@ -50,11 +51,12 @@ export function createDeployer(dependencies: {
   readonly deployments: Documents & Pick<SingleFlight, 'underLock'>
   readonly steps: DeploymentSteps
   readonly permissions: Pick<PermissionResolver, 'permitsOf'>
+  readonly freezes: Pick<FreezeGate, 'require'>
   readonly audit: { background(by: Actor, entry: AuditEntry): void }
   readonly runtime: Runtime
   readonly log: Log
 }) {
-  const { store, deployments, steps, permissions, audit, runtime, log } = dependencies
+  const { store, deployments, steps, permissions, freezes, audit, runtime, log } = dependencies
   const { now } = runtime
   const active = new Map<string, Promise<unknown>>()
 
@@ -67,6 +69,7 @@ export function createDeployer(dependencies: {
       if (deployment.phase === 'requested' && !(await mayStill(deployment, integration))) {
         return deploymentFailed(deployment, 'permission_lost', FAILURES.permission_lost, now())
       }
+      await freezes.require(integration)
       const subject = subjectIn(integration, deployment.credential)
       return await steps.next(deployment, subject, task.stopped)
     } catch (error) {
@@ -183,7 +186,7 @@ export function createDeployer(dependencies: {
   })
 
   return {
-    /** Starts a deployment, or returns the running one. `asker` must still have permission when the upload begins. Throws `credential_not_found`, `credential_state`, `integration_draft`, `integration_changed`, `conflict`. */
+    /** Starts a deployment, or returns the running one. `asker` must still have permission when the upload begins. Throws `credential_not_found`, `credential_state`, `integration_draft`, `integration_frozen`, `integration_changed`, `conflict`. */
     async request(
       name: string,
       credentialId: string,
@@ -197,6 +200,7 @@ export function createDeployer(dependencies: {
         const { uid } = integration
         const former = known?.body.uid === uid ? known.body : undefined
         checkDeployable(integration, credentialId, former)
+        await freezes.require(integration)
         await checkOtherApp(integration)
         const underWay = former && !isDeploymentOver(former) ? former : undefined
         if (underWay && underWay.credential !== credentialId) {

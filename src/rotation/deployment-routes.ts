@@ -84,6 +84,7 @@ export function registerDeploymentRoutes(
           'credential_not_found',
           'credential_state',
           'integration_draft',
+          'integration_frozen',
           'integration_changed',
           'conflict',
         ),

@@ -174,6 +174,8 @@ const PROVEN_IN_VAIN: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
 const RETRY_FOR_MS = 3_600_000
 const SPREADING_MS = 1_800_000
 const RETRY_MS = { least: 1_000, most: 60_000 }
+/** Pause of a deployment of a frozen integration. */
+const FROZEN_MS = 30_000
 /** Each proof costs logins of the integration. Mints of callers also prove the credential. */
 const PROOF_MS = { first: 30_000, later: 60_000, count: 20 }
 
@@ -183,6 +185,11 @@ export function afterError(deployment: Deployment, error: unknown, now: number):
     error instanceof BrokerError
       ? error
       : new BrokerError('internal', 'An unexpected error; the log has the cause', { cause: error })
+  // It goes on when the freeze is lifted, with the whole time of its phase.
+  if (known.code === 'integration_frozen') {
+    const { code: reason, detail } = known
+    return { ...deployment, reason, detail, phaseAt: now, updatedAt: now, nextAt: now + FROZEN_MS }
+  }
   const retryForMs = deployment.phase === 'deployed' ? SPREADING_MS : RETRY_FOR_MS
   if (deployment.phase === 'proven' && PROVEN_IN_VAIN.has(known.code)) {
     return moved(deployment, 'deployed', now)

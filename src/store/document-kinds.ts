@@ -10,6 +10,8 @@ export const KEPT_KINDS = {
   deployment: 'deployments of certificates and secrets that are under way',
   'certificate-end': 'which ends of certificates were announced',
   revocation: 'tokens that Salesforce has still to end, sealed',
+  freezes: 'which integrations are frozen',
+  freeze: 'how far each freeze was carried out',
 } as const
 
 /** Kinds that would be wrong after a restore, or that return by themselves. */

@@ -158,11 +158,7 @@ export interface OutcomeChange {
 
 export type SaveResult =
   | { readonly saved: true; readonly orev: number; readonly rev: number }
-  /**
-   * `changed`: uid, orev, version of the refusal or digest of the lease differ. `dead`: the token
-   * has a tombstone. `gone`: the integration does not exist. `guard`: the guard has another version.
-   * `document`: a document has another version.
-   */
+  /** `changed`: uid, orev, version of the refusal or digest of the lease differ. `dead`: the token has a tombstone. `gone`: the integration does not exist. `guard`, `document`: that one has another version. */
   | { readonly saved: false; readonly reason: 'changed' | 'dead' | 'gone' | 'guard' | 'document' }
 
 export interface Look {

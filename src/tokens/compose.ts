@@ -2,6 +2,8 @@
 import type { AuditLog } from '../audit/log.ts'
 import { type AgeSettings, composeCustody, type RefreshTokenCustody } from '../custody/compose.ts'
 import type { Custody } from '../custody/custody.ts'
+import type { FreezeGate } from '../freezes/freeze-gate.ts'
+import type { FrozenTokens } from '../freezes/frozen-tokens.ts'
 import type { GrantContext } from '../grants/grant.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint/token-endpoint.ts'
 import { createIdentityGuard } from '../identity/identity-guard.ts'
@@ -63,6 +65,7 @@ export interface LeaseEngine extends CredentialProver {
   /** Whether tokens live. */
   readonly tokens: TokenLook
   readonly held: HeldLeases
+  readonly frozen: FrozenTokens
   readonly grants: GrantContext
   readonly doctorMint: DoctorMint
   readonly custody: Custody
@@ -88,7 +91,10 @@ interface LeaseEngineDependencies {
     'read' | 'readSealed' | 'sealedAs' | 'list' | 'credentials'
   >
   /** Says when leases in memory may be served. */
-  readonly memory: ReplicaMemory & { readonly stream: ChangeSubscription }
+  readonly memory: ReplicaMemory & {
+    readonly stream: ChangeSubscription
+    readonly freezes: FreezeGate
+  }
   readonly refreshTokens: {
     /** Why refresh tokens must not be used with this store. Undefined: they may. */
     readonly trouble: string | undefined
@@ -100,12 +106,15 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const { core, audit, meter, memory } = dependencies
   const { endpoint, signers } = dependencies.salesforce
   const { store, keyring, events, runtime, log } = core
-  const { stream, isSlow, degradedMs } = memory
+  const { stream, isSlow, degradedMs, freezes } = memory
   const { now, monotonic, uniqueId, clock } = runtime
   const stopping = new AbortController()
   const dueTrouble = createOutageLogger(log, 'the due index cannot be read or written', runtime)
 
-  const leases = createLeaseStore({ outcomes: store.outcomes, keyring })
+  const leases = createLeaseStore({
+    ...{ outcomes: store.outcomes, keyring, freezes },
+    endFrozen: (lease) => tokenRevoker.endFrozen(lease),
+  })
   const cache = createLeaseCache({ ...memory, open: leases.open })
   events.on('store.changed', cache.heard)
   events.on('store.gap', cache.distrust)
@@ -142,7 +151,11 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     subjectOf: (integration) => readSubject(store.documents, integration),
   }
   const integrations = rememberIntegrations({ store: dependencies.integrations, degradedMs })
-  const { revoker: tokenRevoker, queue } = composeRevocation({
+  const {
+    revoker: tokenRevoker,
+    queue,
+    frozen,
+  } = composeRevocation({
     ...{ core, endpoint, leases, audit },
   })
   const refreshTokens = composeCustody({
@@ -159,12 +172,14 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
       log,
     }),
   )
-  const leaseFor = (purpose: string) => createInsideLease({ reader, coordinator, purpose, now })
+  const leaseFor = (purpose: string) =>
+    createInsideLease({ reader, coordinator, freezes, purpose, now })
   const subjectTokens = createSubjectTokens((...of) => leaseFor('exchange')(...of))
   const grants: GrantContext = { endpoint, subjectTokens, signers, now, uniqueId }
   const requester = createTokenRequester({ grants, refreshTokens: exchange, runtime, log })
   const minter = createMinter({
-    ...{ integrations, identity, runtime: pausing },
+    integrations: { ...integrations, requireThawed: freezes.require },
+    ...{ identity, runtime: pausing },
     credentials: dependencies.integrations.credentials,
     events,
     requester: meter.requester(requester),
@@ -192,7 +207,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   })
   const { coordinator } = life
   const unmetered = createBroker({
-    ...{ reader, life, degraded },
+    ...{ reader: { ...reader, freezes }, life, degraded },
     due: {
       async mark(name, dueAt) {
         await store.due.mark(name, dueAt)
@@ -202,14 +217,11 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     async prepare(integration) {
       await Promise.all([integrations.prepare(integration), identity.known(integration)])
     },
-    now,
-    onTrouble: dueTrouble.report,
+    ...{ now, onTrouble: dueTrouble.report },
   })
   const refresher = createRefresher({
-    due: store.due,
-    look: reader.look,
+    ...{ due: store.due, look: reader.look, runtime },
     coordinator: meter.refreshes(coordinator),
-    runtime,
     onRefreshed(refreshed) {
       meter.refreshed(refreshed)
       logRefreshed(refreshed, log)
@@ -264,26 +276,13 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
 
   return {
     ...prover,
-    doctorMint,
+    ...{ doctorMint, revoker, custody, cache, tokens, frozen, grants },
     broker: meter.broker(unmetered),
     resting: breaker.counts,
-    revoker,
-    custody,
     age: refreshTokens.vouching,
-    status: createStatusReader({
-      outcomes: store.outcomes,
-      documents: store.documents,
-      budgets: store.budgets,
-      leases,
-      pins,
-      custody,
-      now,
-    }),
-    cache,
+    status: createStatusReader({ store, leases, pins, custody, freezes, now }),
     insideLease: leaseFor('deployment'),
-    tokens,
-    held: createHeldLeases({ reader, cache, outcomes: store.outcomes, now }),
-    grants,
+    held: createHeldLeases({ reader, cache, outcomes: store.outcomes, freezes, now }),
     start() {
       for (const part of [refreshTokens, refresher, queue, maintainer]) part.start()
     },

@@ -13,6 +13,7 @@ import { fail, type Spans } from './spans.ts'
 const OF_AN_INTEGRATION: ReadonlySet<ProblemCode> = new Set([
   'integration_disabled',
   'integration_draft',
+  'integration_frozen',
   'integration_not_connected',
   'refresh_token_doubted',
   'grant_refused',

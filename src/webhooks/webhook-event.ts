@@ -11,6 +11,8 @@ const WEBHOOK_EVENTS = {
   'integration.identity_changed': 'A token of another org or user came, and is kept back',
   'integration.not_connected': 'Its refresh token works no more; somebody has to approve it again',
   'credential.activated': 'A credential became the active one',
+  'freeze.created': 'Integrations were frozen',
+  'freeze.lifted': 'A freeze was lifted',
   'integration.login_loop': 'A client logs in again and again with a token that is alive',
 } as const
 
@@ -24,10 +26,11 @@ export const WebhookEvent = Type.Object({
   id: Type.String(),
   /** A type of the table, or of another release's table. It is delivered in both cases. */
   type: Type.String(),
+  /** Empty: it concerns no single integration. */
   integration: Type.String(),
   /** Time of the event. */
   at: Type.Number(),
-  /** Without the integration's name, which is in each payload. */
+  /** Without the integration's name. */
   data: Type.Unsafe<WebhookData>(Type.Object({})),
 })
 
@@ -44,5 +47,6 @@ export function eventIdOf(type: WebhookType, ...parts: readonly (string | number
 /** The wire form of Standard Webhooks. */
 export function payloadOf({ type, integration, at, data }: WebhookEvent): string {
   const timestamp = new Date(at).toISOString()
-  return JSON.stringify({ type, timestamp, data: { integration, ...data } })
+  const of = integration === '' ? {} : { integration }
+  return JSON.stringify({ type, timestamp, data: { ...of, ...data } })
 }

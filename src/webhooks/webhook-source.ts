@@ -138,8 +138,18 @@ export function createWebhookSource(dependencies: {
     })
   }
 
+  const tellFreeze = async ({ by, entry, at }: Noted, type: 'freeze.created' | 'freeze.lifted') => {
+    const { freeze = '' } = entry.detail ?? {}
+    const data = { freeze, by: by.principal }
+    await add({ id: eventIdOf(type, freeze), type, integration: '', at, data })
+  }
+
   const handle = async (noted: Noted) => {
     const { action, integration } = noted.entry
+    if (action === 'freeze.created' || action === 'freeze.lifted') {
+      await tellFreeze(noted, action)
+      return
+    }
     const described = await describe(integration)
     if (!described) return
     if (action === 'certificate.expiring' || action === 'credential.activated') {
@@ -190,12 +200,12 @@ export function createWebhookSource(dependencies: {
     /** Never throws. */
     note(by: Actor, entry: AuditEntry): void {
       const { action, integration } = entry
-      if (integration === null || !isOfInterest(entry)) return
+      if ((integration === null && !isOfFreeze(entry)) || !isOfInterest(entry)) return
       if (waiting.length >= WAITING_MAX) {
         if (action !== 'token.minted') onLost('full')
         return
       }
-      waiting.push({ by, entry: { ...entry, integration }, at: now() })
+      waiting.push({ by, entry: { ...entry, integration: integration ?? '' }, at: now() })
       task.wake()
     },
     start: task.start,
@@ -213,8 +223,12 @@ export function createWebhookSource(dependencies: {
 /** Whether the error may be temporary. Then the work is retried and nothing is lost. */
 const mayPass = (error: unknown): boolean => isStoreTrouble(error) || isLostRace(error)
 
+const isOfFreeze = ({ action }: AuditEntry): boolean =>
+  action === 'freeze.created' || action === 'freeze.lifted'
+
 const isOfInterest = (entry: AuditEntry): boolean => {
   const { action, outcome = 'success' } = entry
+  if (isOfFreeze(entry)) return true
   if (action === 'certificate.expiring' || action === 'login.looped') return true
   if (action === 'credential.activated') return outcome === 'success'
   return signOf(entry) !== undefined

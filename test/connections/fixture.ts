@@ -75,6 +75,7 @@ export async function flows(t: Test, app: NewAppSeed = {}) {
     /** What is written when a device was allowed is there, and the store does not say so. */
     isClaimUnanswered: false,
     isScheduleAway: false,
+    isFrozen: false,
     /** Throws in place of beginning. */
     custodyFails: undefined as BrokerError | undefined,
     secret: seed.clientSecret,
@@ -87,6 +88,7 @@ export async function flows(t: Test, app: NewAppSeed = {}) {
         return world.integrations.get(name)
       },
     },
+    isFrozen: async () => world.isFrozen,
     permissions: { stands: async () => true, permitsOf: async () => world.permits },
     identity: {
       async check() {

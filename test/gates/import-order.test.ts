@@ -23,6 +23,7 @@ const ORDER = [
   'custody',
   'setup',
   'identity',
+  'freezes',
   'tokens',
   'usage',
   'doors',

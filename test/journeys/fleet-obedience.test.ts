@@ -12,7 +12,7 @@ const TROUBLES: Readonly<Record<Trouble, string>> = {
 }
 
 for (const [trouble, how] of Object.entries(TROUBLES)) {
-  t.test(`revoked, disabled, deleted and moved means so for all when ${how}`, async (t) => {
+  t.test(`revoked, disabled, frozen, deleted and moved means so for all when ${how}`, async (t) => {
     const { checked, violations, degraded } = await obedience(fleet, trouble as Trouble, 120)
     t.ok(checked > 100, `${checked} answers`)
     t.same(violations, [])

@@ -61,6 +61,8 @@ const WITHOUT_ITS_ID: Readonly<Record<string, string>> = {
   deleteApiKey: 'api_key_not_found',
   // The token is of another user.
   getSalesforceIdentity: 'Bad_Id',
+  getFreeze: 'freeze_not_found',
+  liftFreeze: 'freeze_not_found',
   // Every record verifies.
   eraseRecord: 'not_found',
 }

@@ -4,6 +4,7 @@ import {
   CLIENTS,
   type Command,
   crash,
+  freeze,
   herd,
   LOGIN_URLS,
   link,
@@ -16,10 +17,11 @@ import {
   remove,
   revoke,
   salesforceIs,
+  thaw,
 } from './commands.ts'
 import type { SalesforceMode } from './fake-salesforce.ts'
 import type { LinkMode } from './faulty-store.ts'
-import { cutOff, heardAgain, outlived } from './stories.ts'
+import { cutOff, cutOffFromFreeze, heardAgain, outlived } from './stories.ts'
 
 const index = fc.nat(1)
 const name = fc.constantFrom(...NAMES)
@@ -40,6 +42,7 @@ const rejecting = fc.constantFrom<RejectedKind>(
   'another',
 )
 const enabled = fc.constantFrom(true, true, true, false)
+const revokes = fc.constantFrom(true, true, false)
 const moment = fc.constantFrom(20, 60, 300, 1_000, 1_200, 3_000, 9_000, 20_000)
 const mode = fc.constantFrom<LinkMode>('up', 'up', 'down', 'hanging', 'lost')
 const weather = fc.constantFrom<SalesforceMode>('well', 'well', 'down', 'refusing')
@@ -52,6 +55,10 @@ export const COMMANDS: fc.Arbitrary<Command>[] = [
   ...Array.from({ length: 2 }, () => putCommand),
   fc.tuple(index, name, waits).map((of) => remove(...of)),
   ...Array.from({ length: 2 }, () => fc.tuple(index, name, waits).map((of) => revoke(...of))),
+  ...Array.from({ length: 2 }, () =>
+    fc.tuple(index, name, revokes, waits).map((of) => freeze(...of)),
+  ),
+  fc.tuple(index, waits).map((of) => thaw(...of)),
   ...Array.from({ length: 3 }, () => moment.map(pass)),
   name.map(herd),
   fc.tuple(index, mode).map((of) => link(...of)),
@@ -60,6 +67,9 @@ export const COMMANDS: fc.Arbitrary<Command>[] = [
   fc
     .tuple(index, name, fc.constantFrom<LinkMode>('down', 'hanging', 'lost'))
     .map((of) => cutOff(...of)),
+  fc
+    .tuple(index, name, fc.constantFrom<LinkMode>('down', 'hanging'))
+    .map((of) => cutOffFromFreeze(...of)),
   fc.tuple(index, name).map((of) => heardAgain(...of)),
   fc.tuple(index, name, mode).map((of) => outlived(...of)),
   fc.constant(mend),

@@ -63,6 +63,7 @@ const PROBLEMS: ReadonlySet<string> = new Set([
   'conflict',
   'integration_not_found',
   'integration_disabled',
+  'integration_frozen',
   'integration_changed',
   'token_response_invalid',
 ])
@@ -226,6 +227,49 @@ export const revoke = (index: number, name: string, waits: boolean) =>
     for (const { tokenId } of value ?? []) if (tokenId) oracle.revoked(tokenId)
   })
 
+const NOTHING_SELECTED = { integrations: [], labels: {}, clientIds: [], orgIds: [], all: false }
+
+export const freeze = (index: number, name: string, revokes: boolean, waits: boolean) =>
+  command(
+    `freeze ${name} at ${index}${revokes ? '' : ', without revocation'}`,
+    waits,
+    async (reality) => {
+      const { oracle, log } = reality
+      const replica = at(reality, index)
+      reality.occasions += 2
+      const { value, problem } = await attempt(replica, () =>
+        replica.freezing.order({
+          selector: { ...NOTHING_SELECTED, integrations: [name] },
+          ...{ reason: 'a test', by: 'admin', revoke: revokes, revokeRefreshTokens: false },
+        }),
+      )
+      if (value) oracle.frozen(value.freeze.id, name)
+      log(`  freeze ${name}: ${value?.freeze.id ?? problem}`)
+    },
+  )
+
+/** Lifts all, also those that were not acknowledged. */
+async function liftAll(reality: Reality, replica: Replica): Promise<void> {
+  const { oracle, log } = reality
+  const { value = [], problem } = await attempt(replica, () =>
+    replica.freezing.list(async () => true),
+  )
+  if (problem) log(`  thaw: ${problem}`)
+  for (const { freeze } of value) {
+    oracle.lifts(freeze.id)
+    const lifted = await attempt(replica, () =>
+      replica.freezing.lift(freeze.id, 'admin', async () => undefined),
+    )
+    log(`  thaw ${freeze.id}: ${lifted.problem ?? 'done'}`)
+  }
+}
+
+export const thaw = (index: number, waits: boolean) =>
+  command(`thaw at ${index}`, waits, async (reality) => {
+    reality.occasions += 2
+    await liftAll(reality, at(reality, index))
+  })
+
 const isResting = ({ hosts, clients }: { readonly hosts: number; readonly clients: number }) =>
   hosts + clients > 0
 
@@ -317,6 +361,8 @@ export const mend: Command = {
     salesforce.deadShare = 0
     for (const replica of replicas) replica.link('up')
     await time.advance(4_000)
+    await time.until(liftAll(reality, at(reality, 0)), LONGEST_REQUEST_MS)
+    await time.advance(1_200)
     requireNoViolation(reality)
   },
 }

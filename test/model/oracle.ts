@@ -15,6 +15,15 @@ export interface Change {
   fate: 'under way' | 'acknowledged' | 'unknown' | 'refused'
 }
 
+/** A freeze, as those see it who ordered it. */
+export interface FreezeSpan {
+  readonly name: string
+  /** When it was acknowledged. */
+  readonly since: number
+  /** From then on it may be lifted. */
+  liftedFrom: number
+}
+
 export interface Serving {
   readonly replica: Replica
   readonly name: string
@@ -27,6 +36,10 @@ export interface Oracle {
   begins(name: string, loginUrl: string | undefined): Change
   settles(change: Change, fate: Change['fate']): void
   revoked(tokenId: string): void
+  /** A freeze was acknowledged. */
+  frozen(id: string, name: string): void
+  /** Somebody begins to lift it. */
+  lifts(id: string): void
   /** Throws where this must not have been served. */
   check(serving: Serving): void
   /** What the name stands for, where that is beyond doubt. */
@@ -45,6 +58,7 @@ const OBEY_MS = 1_100
 export function createOracle({ salesforce, degradedMs, now }: OracleDependencies): Oracle {
   const changes = new Map<string, Change[]>()
   const revocations = new Map<string, number>()
+  const freezes = new Map<string, FreezeSpan>()
 
   const of = (name: string): Change[] => {
     const known = changes.get(name)
@@ -92,6 +106,13 @@ export function createOracle({ salesforce, degradedMs, now }: OracleDependencies
     revoked(tokenId) {
       if (!revocations.has(tokenId)) revocations.set(tokenId, now())
     },
+    frozen(id, name) {
+      freezes.set(id, { name, since: now(), liftedFrom: Number.POSITIVE_INFINITY })
+    },
+    lifts(id) {
+      const span = freezes.get(id)
+      if (span) span.liftedFrom = Math.min(span.liftedFrom, now())
+    },
     certain(name) {
       const all = of(name)
       const possible = all.filter(
@@ -112,6 +133,10 @@ export function createOracle({ salesforce, degradedMs, now }: OracleDependencies
       const revokedAt = revocations.get(lease.tokenId)
       if (revokedAt !== undefined && begunAt >= obeysFrom(reaches, revokedAt)) {
         return fail(`its revocation was acknowledged at ${revokedAt}`)
+      }
+      for (const span of freezes.values()) {
+        const isObeyed = span.name === name && begunAt >= obeysFrom(reaches, span.since)
+        if (isObeyed && servedAt < span.liftedFrom) return fail(`it is frozen since ${span.since}`)
       }
       const all = of(name)
       const mayHold = (change: Change) =>

@@ -3,6 +3,8 @@
 import type { Keyring } from '../../src/crypto/keyring.ts'
 import { createMacs } from '../../src/crypto/macs.ts'
 import { BrokerError } from '../../src/errors/errors.ts'
+import { composeFreezeGate, composeFreezes } from '../../src/freezes/compose.ts'
+import type { Freezing } from '../../src/freezes/freezing.ts'
 import { createHostRules } from '../../src/http/outbound/login-host.ts'
 import { composeIntegrations } from '../../src/integrations/compose.ts'
 import type { IntegrationEvents } from '../../src/integrations/integration-events.ts'
@@ -34,6 +36,7 @@ export interface Replica {
   readonly engine: LeaseEngine
   readonly subscription: ChangeSubscription
   readonly registry: Registry
+  readonly freezing: Freezing
   readonly reaches: readonly Reach[]
   link(mode: LinkMode): void
   mode(): LinkMode
@@ -92,6 +95,8 @@ export function startReplica(world: World): Replica {
     runtime,
     log: QUIET,
   })
+  const memory = { stream: subscription, monotonic, isSlow: () => false, degradedMs }
+  const gate = composeFreezeGate(core, memory)
   const engine = composeLeaseEngine({
     core,
     salesforce: { endpoint: salesforce.endpoint, signers: NO_SIGNERS },
@@ -106,14 +111,17 @@ export function startReplica(world: World): Replica {
       loginLoop: () => undefined,
     },
     integrations,
-    memory: { stream: subscription, monotonic, isSlow: () => false, degradedMs },
+    memory: { ...memory, freezes: gate },
     refreshTokens: {
       trouble: undefined,
       age: { witness: undefined, mode: 'ask', graceMs: 0 },
     },
   })
+  const { frozen: tokens, custody } = engine
+  const freezes = composeFreezes({ ...{ core, gate, integrations, tokens, custody, audit } })
   subscription.start()
   engine.start()
+  freezes.start()
 
   const link = (mode: LinkMode) => {
     const was = faulty.mode
@@ -128,6 +136,7 @@ export function startReplica(world: World): Replica {
     engine,
     subscription,
     registry: createRegistry(integrations.rules),
+    freezing: freezes.freezing,
     reaches,
     link,
     mode: () => faulty.mode,
@@ -136,6 +145,7 @@ export function startReplica(world: World): Replica {
       link('dead')
       go()
       // Its loops end; what is under way never comes to anything.
+      void freezes.stop()
       void engine.stop()
       void subscription.stop()
     },

@@ -2,6 +2,7 @@
 import {
   type Command,
   DEGRADED_MS,
+  freeze,
   link,
   mend,
   pass,
@@ -34,6 +35,19 @@ export const cutOff = (index: number, name: string, mode: LinkMode) =>
     link(index, mode),
     revoke(other(index), name, true),
     pass(DEGRADED_TRIED_MS),
+    plainRead(index, name),
+  ])
+
+/** The same where it is frozen elsewhere; then it hears the store again. */
+export const cutOffFromFreeze = (index: number, name: string, mode: LinkMode) =>
+  story(`${index} is cut off from the store, which is ${mode}, while ${name} is frozen`, () => [
+    mend,
+    plainRead(index, name),
+    link(index, mode),
+    freeze(other(index), name, false, true),
+    plainRead(index, name),
+    link(index, 'up'),
+    pass(1_200),
     plainRead(index, name),
   ])
 

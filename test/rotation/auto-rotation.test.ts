@@ -21,6 +21,7 @@ import { createSigners, type Signers } from '../../src/signers/signers.ts'
 import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { createSingleFlight } from '../../src/tokens/mint/single-flight.ts'
 import { eventually } from '../support/eventually.ts'
+import { NO_FREEZES } from '../support/no-freezes.ts'
 import { NO_SIGNERS } from '../support/no-signers.ts'
 import { testLog, testRuntime } from '../support/runtime.ts'
 
@@ -94,6 +95,7 @@ async function setUp(t: Test, first: Integration, signers: Signers = NO_SIGNERS)
     }
     const common = {
       store: integrations,
+      freezes: NO_FREEZES,
       audit,
       runtime: testRuntime({ now, sleep }),
       log,

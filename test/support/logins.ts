@@ -21,7 +21,13 @@ export function testLogins(
 ): Logins {
   const never = () => Promise.reject(new Error('It is not expected to be called'))
   return createLogins({
-    minter: { mint: never, prove: never, read: never, ...minter },
+    minter: {
+      requireThawed: async () => undefined,
+      mint: never,
+      prove: never,
+      read: never,
+      ...minter,
+    },
     identity: {
       ...{ check: async () => undefined, known: never },
       ...{ subjectOf: async () => undefined, lastSeen: () => undefined },

@@ -5,8 +5,8 @@ import type { Permit, Principal } from '../../src/callers/policy.ts'
 import { visibleIntegration } from '../../src/integrations/references/visible.ts'
 import { type BrokerDependencies, createBroker } from '../../src/tokens/serve/broker.ts'
 import type { Entry } from '../../src/tokens/serve/lease-cache.ts'
-import type { LeaseReader } from '../../src/tokens/serve/lease-reader.ts'
 import { entryOf, integrationOf } from '../support/integrations.ts'
+import { NO_FREEZES } from '../support/no-freezes.ts'
 import { partOf } from '../support/part.ts'
 
 const FORBIDDEN = { code: 'caller_forbidden' }
@@ -54,7 +54,8 @@ t.test('a token in memory is refused no sooner than one that is nowhere', async 
       const found: (Entry | undefined)[] = []
       const broker = createBroker(
         partOf<BrokerDependencies>({
-          reader: partOf<LeaseReader>({
+          reader: partOf<BrokerDependencies['reader']>({
+            freezes: NO_FREEZES,
             trusted: (asked: string) => (asked === 'there' ? entry : undefined),
             async read(asked: string) {
               found.push(asked === 'there' ? entry : undefined)

@@ -45,7 +45,7 @@ export interface Connection {
   readonly ended_at: string | null
   /** Null: all scopes of the app. */
   readonly scopes: readonly string[] | null
-  /** Why it failed: the code of a problem, or interrupted, integration_changed, permission_lost, superseded, refresh_token_missing, signature_invalid. */
+  /** Why it failed: the code of a problem, or interrupted, integration_changed, integration_frozen, permission_lost, superseded, refresh_token_missing, signature_invalid. */
   readonly reason: string | null
   /** The explanation, for people. */
   readonly detail: string | null

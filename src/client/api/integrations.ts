@@ -188,6 +188,14 @@ export interface IntegrationStatus {
     readonly reason?: string | null
     readonly since?: string | null
   }
+  /** The freeze that selects the integration; the first, if there are several. */
+  readonly frozen?: {
+    /** Of the freeze. */
+    readonly id: string
+    readonly since: string
+    /** Given by who ordered it. */
+    readonly reason: string
+  }
   readonly logins_last_hour: number
   readonly certificate_expires_at: string | null
 }

@@ -25,6 +25,8 @@ export interface Problem {
     | 'not_acceptable'
     | 'request_timeout'
     | 'integration_disabled'
+    | 'freeze_not_found'
+    | 'integration_frozen'
     | 'integration_draft'
     | 'integration_not_connected'
     | 'grant_unfit'
@@ -76,6 +78,14 @@ export interface Problem {
   readonly etag?: string
   /** True: the change is made and audited; only the confirmation by replicas is missing. */
   readonly written?: boolean
+  /** The freeze that selects the integration; the first, if there are several. */
+  readonly frozen?: {
+    /** Of the freeze. */
+    readonly id: string
+    readonly since: string
+    /** Given by who ordered it. */
+    readonly reason: string
+  }
   /** Media types of the route, with `media_type_unsupported`. */
   readonly media_types?: readonly string[]
   readonly [member: string]: unknown

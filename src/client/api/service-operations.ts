@@ -1,6 +1,14 @@
 // Made by `npm run generate` from openapi.yaml.
 
-import type { AuditEventList, Keyring, Readiness, ResealProgress } from './service.ts'
+import type {
+  AuditEventList,
+  Freeze,
+  FreezeOrder,
+  Freezes,
+  Keyring,
+  Readiness,
+  ResealProgress,
+} from './service.ts'
 
 export interface ServiceOperations {
   /** Whether this replica can serve. */
@@ -47,6 +55,8 @@ export interface ServiceOperations {
         | 'request.denied'
         | 'config.applied'
         | 'config.refused'
+        | 'freeze.created'
+        | 'freeze.lifted'
         | 'keyring.reseal_requested'
         | 'keyring.resealed'
         | 'store.accepted'
@@ -59,6 +69,25 @@ export interface ServiceOperations {
       readonly cursor?: string
     }
     readonly answer: AuditEventList
+  }
+  /** Freeze integrations: they give no tokens, and their tokens are revoked. */
+  readonly createFreeze: {
+    readonly body: FreezeOrder
+    readonly answer: Freeze
+  }
+  /** The freezes in force. */
+  readonly listFreezes: {
+    readonly answer: Freezes
+  }
+  /** How far a freeze was carried out. */
+  readonly getFreeze: {
+    readonly path: { readonly id: string }
+    readonly answer: Freeze
+  }
+  /** Lift a freeze: its integrations give tokens again. */
+  readonly liftFreeze: {
+    readonly path: { readonly id: string }
+    readonly answer: undefined
   }
   /** What each sealing key still seals. */
   readonly getKeyring: {
@@ -89,6 +118,8 @@ export interface ServiceOperations {
         | 'deployment'
         | 'certificate-end'
         | 'revocation'
+        | 'freezes'
+        | 'freeze'
         | 'store'
         | 'retired'
         | 'connection'

@@ -42,6 +42,8 @@ export interface AuditEvent {
     | 'request.denied'
     | 'config.applied'
     | 'config.refused'
+    | 'freeze.created'
+    | 'freeze.lifted'
     | 'keyring.reseal_requested'
     | 'keyring.resealed'
     | 'store.accepted'
@@ -90,6 +92,63 @@ export interface AuditEventList {
   readonly items: readonly AuditEvent[]
   /** For the next page; one request looks at 10,000 events at most, so a page may be short and still have a next one. */
   readonly next_cursor: string | null
+}
+
+export interface Freeze {
+  readonly id: string
+  readonly selector: Selector
+  readonly reason: string
+  readonly since: string
+  /** The principal that ordered it. */
+  readonly by: string
+  readonly revoke: boolean
+  readonly revoke_refresh_tokens: boolean
+  /** `revoking`: in force, and tokens are still being ended at Salesforce. `done`: in force, and all of them have ended. `lifted`: no longer in force. */
+  readonly state: 'revoking' | 'done' | 'lifted'
+  /** Integrations that it selects, and how many were searched for tokens. */
+  readonly integrations: {
+    /** At the last count. Null: they were not counted yet. */
+    readonly selected: number | null
+    readonly looked_at: number
+  }
+  /** Live tokens that it found. A token of several integrations counts once. */
+  readonly tokens: {
+    /** Ended at Salesforce. */
+    readonly done: number
+    /** Not asked for yet. */
+    readonly left: number
+    /** Salesforce was asked, and did not end them yet. They are tried for 7 days. */
+    readonly failed: number
+  }
+  /** Refresh tokens that were revoked. */
+  readonly connections_ended: number
+  /** At most 100 of the tokens that failed. */
+  readonly failures: readonly {
+    readonly integration: string | null
+    readonly token_id: string
+    /** Code of the last failure. */
+    readonly reason: string
+    readonly tries: number
+    readonly next_try_at: string
+  }[]
+  readonly lifted_at: string | null
+  readonly lifted_by: string | null
+}
+
+export interface FreezeOrder {
+  readonly selector: Selector
+  /** Callers see it, so it must contain no secret. */
+  readonly reason: string
+  /** Whether live tokens are revoked at Salesforce. */
+  readonly revoke?: boolean
+  /** Whether refresh tokens are revoked, too. A person at Salesforce must connect these integrations again afterwards. Needs `revoke`. */
+  readonly revoke_refresh_tokens?: boolean
+}
+
+export interface Freezes {
+  readonly items: readonly Freeze[]
+  /** All freezes in force are in one page. */
+  readonly next_cursor: null
 }
 
 /** What each sealing key still seals. */
@@ -162,6 +221,20 @@ export interface SealingKey {
   readonly replicas: number
   /** Whether nothing is sealed with it and no replica seals with it. */
   readonly can_be_dropped: boolean
+}
+
+/** Selects an integration if any of its members does, now or later. */
+export interface Selector {
+  /** By name, whether they exist already or not. */
+  readonly integrations?: readonly string[]
+  /** Those that have all of these labels. */
+  readonly labels?: Readonly<Record<string, string>>
+  /** Those that log in as this app, also with a staged or retired credential. */
+  readonly client_ids?: readonly string[]
+  /** Those whose tokens belong to this org; 15 and 18 characters are the same. */
+  readonly org_ids?: readonly string[]
+  /** All integrations. */
+  readonly all?: boolean
 }
 
 /** What wraps a data key, which the store holds. */

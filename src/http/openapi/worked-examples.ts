@@ -98,6 +98,15 @@ export const WORKED_EXAMPLES: Readonly<Record<string, WorkedExample>> = {
   getReadiness: {},
   getLiveness: {},
   listAuditEvents: { parameters: { limit: 20 } },
+  createFreeze: {
+    body: {
+      selector: { labels: { environment: 'drill' } },
+      reason: 'Tokens were stolen, INC-4711',
+    },
+  },
+  listFreezes: {},
+  getFreeze: { parameters: { id: `frz_${id}` } },
+  liftFreeze: { parameters: { id: `frz_${id}` } },
   getKeyring: {},
   resealKeyring: {},
   acceptStore: { body: { restored: true } },

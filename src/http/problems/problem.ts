@@ -4,6 +4,7 @@ import { BrokerError } from '../../errors/errors.ts'
 import { PROBLEMS, type ProblemCode, type ProblemRow } from '../../errors/problems.ts'
 import { PLACES, STEPS } from '../outbound/hop.ts'
 import { shownName, shownPath } from '../server/shown-path.ts'
+import { FrozenSchema } from './frozen-schema.ts'
 import { problemRemedyOf, wholeSeconds } from './remedy.ts'
 import { describeFaults, type SchemaFault } from './schema-fault.ts'
 
@@ -203,6 +204,7 @@ const ProblemSchema = Type.Object(
           'True: the change is made and audited; only the confirmation by replicas is missing',
       }),
     ),
+    frozen: Type.Optional(FrozenSchema),
     media_types: Type.Optional(
       Type.Array(Type.String(), {
         description: 'Media types of the route, with `media_type_unsupported`',

@@ -1,5 +1,6 @@
 /** The wire form of the status of an integration. */
 import { Type } from 'typebox'
+import { FrozenSchema } from '../../http/problems/frozen-schema.ts'
 import { type IntegrationState, STATES } from '../status.ts'
 
 const NullableTime = Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' })
@@ -79,6 +80,7 @@ export const Status = Type.Object(
       },
     }),
     connection: Type.Optional(ConnectionStatus),
+    frozen: Type.Optional(FrozenSchema),
     logins_last_hour: Type.Integer(),
     certificate_expires_at: NullableTime,
   },

@@ -27,7 +27,7 @@ import { RETRIES, type RetryRow, tryAgain } from './retry.ts'
 export type Logins = ReturnType<typeof createLogins>
 
 export interface LoginsDependencies {
-  readonly minter: Pick<Minter, 'mint' | 'prove' | 'read'>
+  readonly minter: Pick<Minter, 'mint' | 'prove' | 'read' | 'requireThawed'>
   readonly identity: Identities
   readonly budget: LoginBudget
   readonly breaker: Breaker
@@ -111,6 +111,7 @@ export function createLogins(dependencies: LoginsDependencies) {
       return orgId && userId ? { orgId, userId } : undefined
     },
     read: minter.read,
+    requireThawed: minter.requireThawed,
     subjectOf: identity.subjectOf,
     /** Of the breaker: asks for the one probe that may be sent now. Undefined: nothing rests. */
     probe: breaker.probe,

@@ -2,6 +2,7 @@
 import type { Actor } from '../../audit/event.ts'
 import { isUnsettled } from '../../custody/connection.ts'
 import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
+import { isFrozenError } from '../../freezes/freeze-gate.ts'
 import type { UnsavedPin } from '../../identity/identity-guard.ts'
 import { type StoredSubject, unsavedSubject } from '../../identity/subject.ts'
 import { presentsRefreshToken } from '../../integrations/integration.ts'
@@ -106,7 +107,8 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
     } catch (thrown) {
       const error = inItsTime(thrown, integration.updatedAt, now())
       // These errors are not refusals by Salesforce.
-      if (isUnsettled(error) || isStoreTrouble(error) || isWhileResting(error)) throw error
+      const isOurs = isUnsettled(error) || isFrozenError(error)
+      if (isOurs || isStoreTrouble(error) || isWhileResting(error)) throw error
       audit.refused(integration.name, error, by)
       await records.saveRefusal(entry, error).catch(unlessUnavailable)
       throw error
@@ -197,6 +199,18 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
     })
   }
 
+  /** Throws `integration_frozen`. A token of degraded mode, which no other replica knows, ends then. */
+  const requireThawed = async (entry: Entry, by: Actor): Promise<void> => {
+    try {
+      await logins.requireThawed(entry.integration)
+    } catch (error) {
+      const own = isFrozenError(error) ? degraded.lease(entry) : undefined
+      if (own) await revoker.endDead(own, by)
+      if (own) degraded.forget(entry.integration.name)
+      throw error
+    }
+  }
+
   /** Charges the login with the lock if the caller needs one as far as this replica knows, and if it knows the user. The lock, the login and what the mint needs then take one round trip. */
   const mayPrepay = (entry: Entry, { requirement, isProbe }: Asked): boolean =>
     !isProbe &&
@@ -209,6 +223,7 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
   const mintUnderLock = async (first: Entry, asked: Asked): Promise<MintResult> => {
     const { integration } = first
     const { name } = integration
+    await requireThawed(first, asked.by)
     let isPrepaid = mayPrepay(first, asked) && degraded.lease(first) === undefined
     const deadlineAt = monotonic() + DEADLINE_MS - TELLING_MS
     while (monotonic() < deadlineAt) {

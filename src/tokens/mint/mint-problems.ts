@@ -5,6 +5,7 @@ export const MINT_PROBLEMS = [
   'integration_not_found',
   'integration_disabled',
   'integration_draft',
+  'integration_frozen',
   'integration_not_connected',
   'refresh_token_doubted',
   'credential_invalid',

@@ -57,7 +57,11 @@ interface ProofOptions extends Omit<MintOptions, 'hasWorked'> {
 export type Minter = ReturnType<typeof createMinter>
 
 interface MinterDependencies {
-  readonly integrations: { readSealed(name: string): Promise<SealedIntegration | undefined> }
+  readonly integrations: {
+    readSealed(name: string): Promise<SealedIntegration | undefined>
+    /** Throws `integration_frozen`. */
+    requireThawed(integration: Integration): Promise<void>
+  }
   readonly requester: TokenRequester
   /** Used by grants that present a refresh token. */
   readonly preflight: RefreshTokenPreflight
@@ -194,10 +198,12 @@ export function createMinter(dependencies: MinterDependencies) {
   }
 
   return {
+    /** Throws `integration_frozen`. */
+    requireThawed: integrations.requireThawed,
     /** Reads the input of a mint. Throws `store_unavailable` if it is not in memory either, and `integration_not_found`. */
     read: ({ name, uid }: Pick<Integration, 'name' | 'uid'>): Promise<MintRecords> =>
       read(name, uid),
-    /** Mints a token for the current integration, or for the recent state in `records`. Throws what the grant throws, and `integration_draft`, `integration_disabled`, `record_corrupt`, `identity_changed`. */
+    /** Mints a token for the current integration, or for the recent state in `records`. Throws what the grant throws, and `integration_draft`, `integration_disabled`, `integration_frozen`, `record_corrupt`, `identity_changed`. */
     async mint(
       name: string,
       options: MintOptions,
@@ -205,6 +211,7 @@ export function createMinter(dependencies: MinterDependencies) {
     ): Promise<Lease> {
       const opened = await open(records)
       const { integration } = opened
+      await integrations.requireThawed(integration)
       const candidates = candidatesFor(opened)
       if (presentsRefreshToken(integration)) await preflight.ready(opened)
       const lease = await tryEach(
@@ -227,6 +234,7 @@ export function createMinter(dependencies: MinterDependencies) {
       if (!credential) {
         throw new BrokerError('credential_not_found', 'There is no credential with this id')
       }
+      await integrations.requireThawed(opened.integration)
       if (presentsRefreshToken(opened.integration)) {
         if (await preflight.bringsToken(opened, credential)) {
           await options.charge()

@@ -44,6 +44,7 @@ const FORMS: Partial<Record<ProblemCode, Form>> = {
   integration_not_found: NO_SUCH_SCOPE,
   integration_disabled: NOT_NOW,
   integration_draft: NOT_NOW,
+  integration_frozen: NOT_NOW,
   integration_not_connected: NOT_NOW,
   token_still_live: NOT_NOW,
   token_bound: NOT_NOW,

@@ -2,6 +2,7 @@
 
 import type { Actor } from '../../audit/event.ts'
 import { BrokerError } from '../../errors/errors.ts'
+import { isFrozenError } from '../../freezes/freeze-gate.ts'
 import { isDraft } from '../../integrations/integration.ts'
 import type { OutageLogger } from '../../runtime/outage-logger.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
@@ -95,6 +96,8 @@ export function createRefresher(dependencies: RefresherDependencies): Refresher 
       failures.delete(name)
       onRefreshed({ outcome: 'replaced', name, lateMs: now() - point, failures: before })
     } catch (error) {
+      // Not a failure: an operator wants it so, until the freeze is lifted.
+      if (isFrozenError(error)) return reschedule(name, now() + RETRY_MS.most)
       failures.set(name, before + 1)
       onRefreshed({ outcome: 'failed', name, error, failures: before + 1 })
       await reschedule(name, retryAt(before, entry.lease, error))

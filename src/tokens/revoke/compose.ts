@@ -1,6 +1,8 @@
 /** Composes the parts that end tokens, at once or when Salesforce is available. */
 import { NOBODY } from '../../audit/event.ts'
 import type { AuditLog } from '../../audit/log.ts'
+import type { FrozenTokens } from '../../freezes/frozen-tokens.ts'
+import { countGivenUp } from '../../freezes/progress.ts'
 import type { TokenEndpoint } from '../../grants/token-endpoint/token-endpoint.ts'
 import { createOutageLogger } from '../../runtime/outage-logger.ts'
 import type { Core } from '../../store/core.ts'
@@ -13,6 +15,7 @@ import { createRevocationQueue, REVOCATION_KIND, type RevocationQueue } from './
 interface Revocation {
   readonly revoker: Revoker
   readonly queue: Pick<RevocationQueue, 'start' | 'stop'>
+  readonly frozen: FrozenTokens
 }
 
 interface RevocationDependencies {
@@ -31,13 +34,17 @@ export function composeRevocation(dependencies: RevocationDependencies): Revocat
     ...{ documents: store.documents, keyring, endpoint, runtime },
     onRevoked: (tokenId, integration) =>
       audit.background(NOBODY, { action: 'token.revoked', integration, tokenId }),
-    onGivenUp(tokenId, integration, error) {
+    onGivenUp(tokenId, integration, error, freeze) {
       const why = 'a token was not ended at Salesforce within seven days, and is given up'
       log.error({ err: error, integration, tokenId }, why)
       audit.background(NOBODY, {
         action: 'token.revoked',
         outcome: 'failed',
         ...{ integration, tokenId, detail: { reason: 'given_up' } },
+      })
+      if (freeze === undefined) return
+      countGivenUp(store.documents, freeze).catch((err: unknown) => {
+        log.warn({ err, freeze }, 'a token that was given up could not be counted')
       })
     },
     outage: trouble,
@@ -47,8 +54,10 @@ export function composeRevocation(dependencies: RevocationDependencies): Revocat
   const revoker = createRevoker({
     ...{ outcomes, leases, endpoint, queue, audit, runtime, log },
   })
+  const { hold, drop } = revoker
   return {
     revoker,
     queue,
+    frozen: { hold, drop, waiting: queue.ofFreezes, wake: queue.wake },
   }
 }

@@ -4,22 +4,27 @@ import { Type } from 'typebox'
 import type { Keyring } from '../../crypto/keyring.ts'
 import { Secret } from '../../crypto/secret.ts'
 import { StoredDpopKey } from '../../dpop/dpop-key.ts'
+import { BrokerError } from '../../errors/errors.ts'
+import type { WaitingToken } from '../../freezes/frozen-tokens.ts'
 import type { TokenEndpoint } from '../../grants/token-endpoint/token-endpoint.ts'
 import type { OutageLogger } from '../../runtime/outage-logger.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { createTask, pauseUntil } from '../../runtime/tasks.ts'
 import { within } from '../../runtime/timeout.ts'
-import { documentKind } from '../../store/documents.ts'
+import { documentKind, type StoredDocument } from '../../store/documents.ts'
 import { type BodyOf, bodyReader } from '../../store/record-body.ts'
 import type { Documents } from '../../store/store.ts'
 import type { Lease } from '../serve/lease.ts'
 
 export interface RevocationQueue {
-  /** Called before the first try, so that a crash does not lose the token. */
+  /** Called before the first try, so that a crash does not lose the token. `freeze`: the freeze that found it; then the queue also makes the first try, as soon as it is woken. */
   add(
     issuer: string,
     lease: Pick<Lease, 'integration' | 'tokenId' | 'accessToken' | 'dpop'>,
+    freeze?: string,
   ): Promise<void>
+  /** The tokens that freezes found and Salesforce has not ended yet. */
+  ofFreezes(): AsyncIterable<WaitingToken>
   done(tokenId: string): Promise<void>
   start(): void
   wake(): void
@@ -35,7 +40,12 @@ interface RevocationQueueDependencies {
   /** Called after Salesforce revoked a queued token. Must not throw. */
   readonly onRevoked: (tokenId: string, integration: string | null) => void
   /** Called if a token was not revoked within seven days, or does not open. It is not tried again. Must not throw. */
-  readonly onGivenUp: (tokenId: string, integration: string | null, error: unknown) => void
+  readonly onGivenUp: (
+    tokenId: string,
+    integration: string | null,
+    error: unknown,
+    freeze: string | undefined,
+  ) => void
   /** The outage ends when each attempt of a pass succeeded, or the queue is empty. */
   readonly outage: OutageLogger
 }
@@ -50,9 +60,22 @@ const Queued = Type.Object({
   /** Absent: a former release wrote the entry. Then its time starts with the next try. */
   queuedAt: Type.Optional(Type.Number()),
   nextAt: Type.Number(),
+  /** Id of the freeze that found the token. */
+  freeze: Type.Optional(Type.String()),
+  /** The code of the last failure. */
+  reason: Type.Optional(Type.String()),
 })
 
 type Queued = BodyOf<typeof Queued>
+
+/** One pass over the queue. */
+interface Pass {
+  /** When the next entry is due. */
+  nextAt: number
+  isTroubled: boolean
+  /** Failures in a row, by issuer. */
+  readonly failures: Map<string, number>
+}
 
 const REVOCATIONS = documentKind({ kind: 'revocation', schema: Queued })
 export const REVOCATION_KIND = REVOCATIONS.kind
@@ -70,6 +93,12 @@ const LOOK_MS = 5_000
 const RETRY_MS = { least: 10_000, most: 3_600_000 }
 /** One attempt at Salesforce. */
 const ATTEMPT_MS = 4_000
+/** Most attempts of this replica at once. */
+const CONCURRENCY = 16
+/** Entries that are read before they are tried. */
+const BATCH = 128
+/** A host that failed so often in one pass is left alone until the next, so that it does not delay the others. */
+const FAILURES_MAX = 3
 
 const sealName = (tokenId: string) => `revocation:${tokenId}`
 
@@ -89,44 +118,77 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
     const pauseMs = Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** queued.tries)
     const { queuedAt = now() } = queued
     const next = { ...queued, queuedAt, tries: queued.tries + 1, nextAt: now() + pauseMs }
-    if (!(await write(tokenId, next, version))) return
+    const claimed = await write(tokenId, next, version)
+    if (!claimed) return
     try {
       const text = await keyring.open(sealName(tokenId), queued.sealed)
       const request = sealedIn(text, queued)
       await within(ATTEMPT_MS, (signal) => endpoint.revoke({ ...request, signal }))
     } catch (error) {
-      if (now() - queuedAt < KEPT_MS) throw error
+      if (now() - queuedAt < KEPT_MS) {
+        const reason = error instanceof BrokerError ? error.code : 'internal'
+        await write(tokenId, { ...next, reason }, claimed.version)
+        throw error
+      }
       await REVOCATIONS.erase(documents, tokenId)
-      onGivenUp(tokenId, queued.integration ?? null, error)
+      onGivenUp(tokenId, queued.integration ?? null, error, queued.freeze)
       return
     }
     await REVOCATIONS.erase(documents, tokenId)
     onRevoked(tokenId, queued.integration ?? null)
   }
 
+  /** Tries the entries, several at once, in any order, so that replicas rarely meet at the same one. */
+  const tryAll = async (due: StoredDocument<Queued>[], pass: Pass): Promise<void> => {
+    const left = due.sort(() => runtime.random() - 0.5)
+    const failuresAt = ({ loginUrl }: Queued) => pass.failures.get(loginUrl) ?? 0
+    const worker = async () => {
+      for (let next = left.pop(); next && !task.stopped.aborted; next = left.pop()) {
+        const { id, version, body } = next
+        if (failuresAt(body) >= FAILURES_MAX) {
+          pass.nextAt = Math.min(pass.nextAt, now())
+          continue
+        }
+        try {
+          await retry(id, version, body)
+          pass.failures.delete(body.loginUrl)
+        } catch (error) {
+          pass.failures.set(body.loginUrl, failuresAt(body) + 1)
+          pass.isTroubled = true
+          // Its time may not be written.
+          pass.nextAt = Math.min(pass.nextAt, now())
+          outage.report(error)
+        }
+      }
+    }
+    await Promise.all(Array.from({ length: CONCURRENCY }, worker))
+  }
+
   /** Returns when the next entry is due. */
   const look = async (): Promise<number> => {
-    let nextAt = Number.POSITIVE_INFINITY
-    let isTroubled = false
+    const pass: Pass = {
+      nextAt: Number.POSITIVE_INFINITY,
+      isTroubled: false,
+      failures: new Map(),
+    }
     let waiting = 0
     let tried = 0
-    for await (const { id, version, body: queued } of REVOCATIONS.all(documents)) {
-      if (task.stopped.aborted) return nextAt
-      waiting += 1
-      if (queued.nextAt > now()) {
-        nextAt = Math.min(nextAt, queued.nextAt)
-        continue
-      }
-      tried += 1
-      await retry(id, version, queued).catch((error: unknown) => {
-        isTroubled = true
-        // Its time may not be written.
-        nextAt = Math.min(nextAt, now())
-        outage.report(error)
-      })
+    let due: StoredDocument<Queued>[] = []
+    const tryDue = async () => {
+      tried += due.length
+      await tryAll(due, pass)
+      due = []
     }
-    if (!isTroubled && (tried > 0 || waiting === 0)) outage.over()
-    return nextAt
+    for await (const entry of REVOCATIONS.all(documents)) {
+      if (task.stopped.aborted) return pass.nextAt
+      waiting += 1
+      if (entry.body.nextAt <= now()) due.push(entry)
+      else pass.nextAt = Math.min(pass.nextAt, entry.body.nextAt)
+      if (due.length === BATCH) await tryDue()
+    }
+    await tryDue()
+    if (!pass.isTroubled && (tried > 0 || waiting === 0)) outage.over()
+    return pass.nextAt
   }
 
   const task = createTask({
@@ -142,13 +204,20 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
   })
 
   return {
-    async add(loginUrl, { integration, tokenId, accessToken, dpop }) {
+    async add(loginUrl, { integration, tokenId, accessToken, dpop }, freeze) {
       const token = accessToken.reveal()
       const text = JSON.stringify({ loginUrl, token, dpopKey: dpop?.key })
       const sealed = await keyring.seal(sealName(tokenId), text)
-      const nextAt = now() + RETRY_MS.least
       const queuedAt = now()
-      await write(tokenId, { integration, loginUrl, sealed, tries: 0, queuedAt, nextAt }, 'any')
+      const nextAt = freeze === undefined ? queuedAt + RETRY_MS.least : queuedAt
+      const of = { integration, loginUrl, sealed, ...(freeze !== undefined && { freeze }) }
+      await write(tokenId, { ...of, tries: 0, queuedAt, nextAt }, 'any')
+    },
+    async *ofFreezes() {
+      for await (const { id, body } of REVOCATIONS.all(documents)) {
+        const { integration = null, freeze, reason = null, tries, nextAt } = body
+        if (freeze !== undefined) yield { freeze, tokenId: id, integration, reason, tries, nextAt }
+      }
     },
     async done(tokenId) {
       await REVOCATIONS.erase(documents, tokenId)

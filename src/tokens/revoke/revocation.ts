@@ -1,13 +1,15 @@
 /** Ends a token: first on all replicas, then at Salesforce. */
 
-import type { Actor, AuditEntry } from '../../audit/event.ts'
+import { type Actor, type AuditEntry, NOBODY } from '../../audit/event.ts'
 import type { AuditLog } from '../../audit/log.ts'
-import { BrokerError } from '../../errors/errors.ts'
+import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
+import type { FrozenTokens } from '../../freezes/frozen-tokens.ts'
 import type { TokenEndpoint } from '../../grants/token-endpoint/token-endpoint.ts'
 import type { Integration } from '../../integrations/integration.ts'
 import { integrationOf } from '../../integrations/integration-store.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
 import { within } from '../../runtime/timeout.ts'
+import { unlessUnusable } from '../../store/integrity/record-schema.ts'
 import type { Look, Outcomes } from '../../store/store.ts'
 import type { Lease } from '../serve/lease.ts'
 import type { LeaseStore } from '../serve/lease-store.ts'
@@ -24,6 +26,12 @@ export interface Revoker {
   endToken(issuer: string, lease: RevokedToken): Promise<string | undefined>
   /** The same for a dead token that a mint returned. Audits it. */
   endDead(lease: Lease, by: Actor): Promise<void>
+  /** A token that came after a freeze. Tries it at Salesforce also where the queue cannot be written. Audits it. */
+  endFrozen(lease: Lease): Promise<void>
+  /** Of {@link FrozenTokens}. */
+  hold: FrozenTokens['hold']
+  /** Of {@link FrozenTokens}. */
+  drop: FrozenTokens['drop']
   /** The token proved dead when its life was asked for. Drops it from every integration that holds it, and revokes it, since Salesforce repeats it until then. Audits it. */
   endProvenDead(lease: Lease, by: Actor): Promise<void>
   /** Salesforce returned another token than the rejected one, so the rejected one is dead for all its integrations. Audits it. */
@@ -105,6 +113,36 @@ export function createRevoker(dependencies: RevokerDependencies): Revoker {
       const { integration, tokenId, issuer = '' } = lease
       const reason = await endAtSalesforce(issuer, lease)
       audit.background(by, revokedEvent(integration, tokenId, reason))
+    },
+    async endFrozen(lease) {
+      const { integration, tokenId, issuer = '', accessToken: token, dpop } = lease
+      const request = { loginUrl: issuer, token, dpopKey: dpop?.key }
+      const reason = await endAtSalesforce(issuer, lease).catch(async (error: unknown) => {
+        if (!isStoreTrouble(error)) throw error
+        await within(ATTEMPT_MS, (signal) => endpoint.revoke({ ...request, signal }))
+        return undefined
+      })
+      const detail = { reason: reason ?? 'frozen' }
+      const outcome = reason === undefined ? 'success' : 'failed'
+      audit.background(NOBODY, { action: 'token.revoked', integration, tokenId, outcome, detail })
+    },
+    async hold(name, freeze) {
+      const look = await outcomes.look(name)
+      const record = look?.outcome.lease
+      // One that does not open is handed out by nobody.
+      const lease = look && record && (await unlessUnusable(leases.open(look, record)))
+      if (!lease) return undefined
+      const issuer = issuerOf(lease, look)
+      if (issuer !== undefined) await queue.add(issuer, lease, freeze)
+      return { tokenId: lease.tokenId, expiresAt: lease.expiresAt, isQueued: issuer !== undefined }
+    },
+    async drop({ tokenId, expiresAt, isQueued }, by) {
+      const names = await outcomes.revoke(tokenId, expiresAt + TOMBSTONE_MS)
+      for (const integration of names) {
+        const detail = { reason: isQueued ? 'frozen' : 'issuer_unknown' }
+        const outcome = isQueued ? 'success' : 'failed'
+        audit.background(by, { action: 'token.revoked', integration, tokenId, outcome, detail })
+      }
     },
     async endProvenDead(lease, by) {
       const { integration, tokenId, issuer = '' } = lease

@@ -2,6 +2,7 @@
 import { type Actor, NOBODY } from '../../audit/event.ts'
 import { mightAllow, type Principal } from '../../callers/policy.ts'
 import { isStoreTrouble } from '../../errors/errors.ts'
+import type { FreezeGate } from '../../freezes/freeze-gate.ts'
 import type { Integration } from '../../integrations/integration.ts'
 import { waitFor } from '../../runtime/timeout.ts'
 import { isUnusable } from '../../store/integrity/record-schema.ts'
@@ -44,7 +45,10 @@ interface Missed {
 export type Broker = ReturnType<typeof createBroker>
 
 export interface BrokerDependencies {
-  readonly reader: LeaseReader
+  readonly reader: LeaseReader & {
+    /** What is frozen is not handed out. */
+    readonly freezes: Pick<FreezeGate, 'isCurrent' | 'ready' | 'check'>
+  }
   /** Mints, and learns how long the tokens live. */
   readonly life: LifeLearner
   readonly degraded: DegradedMode
@@ -73,6 +77,7 @@ const REMEMBERED = 100_000
 
 export function createBroker(dependencies: BrokerDependencies) {
   const { reader, life, degraded, due, prepare, now, onTrouble } = dependencies
+  const { freezes } = reader
   /** Leases that this replica marked as used. */
   const marked = new WeakSet<Lease>()
   /** Valid leases whose replacement is slow. */
@@ -165,6 +170,7 @@ export function createBroker(dependencies: BrokerDependencies) {
   ): Served | Promise<Served> => {
     const { requestId } = request
     const known = servable(entry, name, principal)
+    freezes.check(known.integration, known.lease)
     const requirement = requirementOf(request)
     const lease = answerWithLease(known, requirement, isDegraded)
     if (lease) {
@@ -172,7 +178,12 @@ export function createBroker(dependencies: BrokerDependencies) {
       return hit(known, lease, isDegraded)
     }
     const by = { principal: principal.id, requestId }
-    const minted = miss(known, requirement, { isDegraded, waitMs: waitMsOf(request), by })
+    const waitMs = waitMsOf(request)
+    const minted = miss(known, requirement, { isDegraded, waitMs, by }).then((served) => {
+      // It may have been frozen during the mint.
+      freezes.check(known.integration, served.lease)
+      return served
+    })
     if (isDegraded || isLast) return minted
     return minted.catch(async (error: unknown) => {
       if (!isStoreTrouble(error)) throw error
@@ -216,12 +227,13 @@ export function createBroker(dependencies: BrokerDependencies) {
     request: LeaseRequest,
   ): Served | Promise<Served> => {
     const entry = reader.trusted(name)
-    if (entry && maySee(entry, name, principal)) {
+    const isSeen = entry !== undefined && maySee(entry, name, principal)
+    if (isSeen && freezes.isCurrent()) {
       return serve({ entry, isDegraded: false }, name, principal, request)
     }
     if (!mightAllow(principal, 'tokens:read', name)) throw refusalFor(principal, name)
     // Labels forbid this integration. A missing one takes a read, so this one must take as long.
-    if (entry) {
+    if (entry && !isSeen) {
       return reader
         .read(NOWHERE, () => false)
         .then(() => {
@@ -234,7 +246,10 @@ export function createBroker(dependencies: BrokerDependencies) {
         // The labels are unknown, so a principal with a label limit learns nothing.
         throw isUnusable(error) && !maySee(undefined, name, principal) ? forbidden() : error
       })
-      .then((reading) => serve(reading, name, principal, request))
+      .then(async (reading) => {
+        if (!reading.isDegraded) await freezes.ready()
+        return serve(reading, name, principal, request)
+      })
   }
 
   return {
@@ -243,7 +258,10 @@ export function createBroker(dependencies: BrokerDependencies) {
     /** Throws what `lease` would throw now. For a principal whose permission may have changed while it waited. */
     requireStill(name: string, principal: Principal): void {
       const entry = reader.trusted(name)
-      if (entry) servable(entry, name, principal)
+      if (entry) {
+        const { integration, lease } = servable(entry, name, principal)
+        freezes.check(integration, lease)
+      }
       // Without the store, only remembered data decides.
       else if (!mightAllow(principal, 'tokens:read', name)) throw refusalFor(principal, name)
     },

@@ -2,6 +2,7 @@
 import { mightAllow, type Principal } from '../../callers/policy.ts'
 import type { Secret } from '../../crypto/secret.ts'
 import { isBound } from '../../dpop/binding.ts'
+import type { FreezeGate } from '../../freezes/freeze-gate.ts'
 import { TEXT_FORMS } from '../../http/text-forms.ts'
 import type { Outcomes } from '../../store/store.ts'
 import { type Lease, tokenIdOf } from './lease.ts'
@@ -15,6 +16,8 @@ interface HeldLeasesDependencies {
   readonly reader: Pick<LeaseReader, 'trusted' | 'read'>
   readonly cache: Pick<LeaseCache, 'values'>
   readonly outcomes: Pick<Outcomes, 'holders'>
+  /** Who shows the token of a frozen integration is told that nobody has it. */
+  readonly freezes: Pick<FreezeGate, 'isCurrent' | 'ready' | 'isFrozen'>
   readonly now: () => number
 }
 
@@ -26,14 +29,16 @@ interface Shown {
 
 const NAME = new RegExp(TEXT_FORMS.name.pattern)
 
-export function createHeldLeases({ reader, cache, outcomes, now }: HeldLeasesDependencies) {
+export function createHeldLeases(dependencies: HeldLeasesDependencies) {
+  const { reader, cache, outcomes, freezes, now } = dependencies
   const entryOf = async (name: string): Promise<Entry | undefined> =>
     reader.trusted(name) ?? (await reader.read(name, () => true)).entry
 
   const leaseIn = (entry: Entry | undefined, tokenId: string): Lease | undefined => {
     const lease = entry?.lease
     const isHeld = lease?.tokenId === tokenId && lease.expiresAt > now()
-    return isHeld && entry?.integration.serveTokens ? lease : undefined
+    if (!entry || !isHeld || freezes.isFrozen(entry.integration, lease)) return undefined
+    return entry.integration.serveTokens ? lease : undefined
   }
 
   const namesInMemory = (tokenId: string): readonly string[] => {
@@ -50,6 +55,7 @@ export function createHeldLeases({ reader, cache, outcomes, now }: HeldLeasesDep
     isAsked: (name: string) => boolean = () => true,
   ): Promise<Lease | undefined> => {
     if (name !== undefined && !NAME.test(name)) return undefined
+    if (!freezes.isCurrent()) await freezes.ready()
     const tokenId = tokenIdOf(token)
     const names = name === undefined ? await outcomes.holders(tokenId) : [name]
     for (const one of names.filter(isAsked)) {

@@ -2,6 +2,9 @@
 import type { Keyring } from '../../crypto/keyring.ts'
 import { Secret } from '../../crypto/secret.ts'
 import { BrokerError } from '../../errors/errors.ts'
+import { type FreezeGate, isFrozenError } from '../../freezes/freeze-gate.ts'
+import type { Integration } from '../../integrations/integration.ts'
+import { untilWritten } from '../../store/compare-and-set.ts'
 import { bodyReader } from '../../store/record-body.ts'
 import type { DocumentWrite } from '../../store/records.ts'
 import type { LeaseRecord, Look, Outcomes, SaveResult } from '../../store/store.ts'
@@ -12,13 +15,21 @@ export type LeaseStore = ReturnType<typeof createLeaseStore>
 interface LeaseStoreDependencies {
   readonly outcomes: Pick<Outcomes, 'save'>
   readonly keyring: Keyring
+  readonly freezes: Pick<FreezeGate, 'permit' | 'refresh'>
+  /** Revokes a token that came after a freeze. */
+  readonly endFrozen: (lease: Lease) => Promise<void>
 }
 
 const readLease = bodyReader(LeaseBody)
 
 const sealName = ({ name, uid }: { name: string; uid: string }) => `lease:${name}:${uid}`
 
-export function createLeaseStore({ outcomes, keyring }: LeaseStoreDependencies) {
+export function createLeaseStore({
+  outcomes,
+  keyring,
+  freezes,
+  endFrozen,
+}: LeaseStoreDependencies) {
   const sealed = async (lease: Lease): Promise<LeaseRecord> => {
     const { integration: name, uid, accessToken, digest, tokenId, expiresAt } = lease
     const text = JSON.stringify({ ...lease, accessToken: accessToken.reveal() })
@@ -27,16 +38,26 @@ export function createLeaseStore({ outcomes, keyring }: LeaseStoreDependencies) 
   }
 
   return {
-    /** Seals and saves a lease, and documents with it (SAVE of the protocol). Deletes the remembered refusal. */
+    /** Seals and saves a lease, and documents with it (SAVE of the protocol). Deletes the remembered refusal. The store refuses the lease if something was frozen that this replica has not heard of, and then it is asked again. Throws `integration_frozen`; then the token is revoked, and not saved. */
     async save(
       lease: Lease,
-      { orev }: { readonly orev: number },
+      { integration, orev }: { readonly integration: Integration; readonly orev: number },
       dueAt: number | null,
       documents: readonly DocumentWrite[] = [],
     ): Promise<SaveResult> {
       const record = await sealed(lease)
       const change = { lease: record, refusal: null, stillLive: null, dueAt, documents }
-      return outcomes.save(lease.integration, { uid: lease.uid, orev }, change)
+      const { integration: name, uid } = lease
+      return untilWritten('what is frozen', async () => {
+        const guard = await freezes.permit(integration, lease).catch(async (error: unknown) => {
+          if (isFrozenError(error)) await endFrozen(lease)
+          throw error
+        })
+        const saved = await outcomes.save(name, { uid, orev }, { ...change, guard })
+        if (saved.saved || saved.reason !== 'guard') return saved
+        await freezes.refresh()
+        return 'lost'
+      })
     },
     /** The same for a lease of a token that was saved before, whose life is known only now. What stands beside it stays. */
     async saveLife(lease: Lease, { orev }: { readonly orev: number }): Promise<SaveResult> {

@@ -3,6 +3,7 @@ import { activeOf } from '../../credentials/credential.ts'
 import type { ConnectionState } from '../../custody/connection.ts'
 import type { Custody } from '../../custody/custody.ts'
 import { boundKeyOf } from '../../dpop/binding.ts'
+import type { FreezeGate } from '../../freezes/freeze-gate.ts'
 import type { SeenIdentity } from '../../identity/identity.ts'
 import type { PinStore } from '../../identity/pin-store.ts'
 import { readSubject, type TokenSubject } from '../../identity/subject.ts'
@@ -30,17 +31,21 @@ export interface StatusReader {
 }
 
 interface StatusDependencies {
-  readonly outcomes: Pick<Outcomes, 'look' | 'sharers'>
-  readonly documents: Pick<Documents, 'read'>
-  readonly budgets: Pick<Budgets, 'used'>
+  readonly store: {
+    readonly outcomes: Pick<Outcomes, 'look' | 'sharers'>
+    readonly documents: Pick<Documents, 'read'>
+    readonly budgets: Pick<Budgets, 'used'>
+  }
   readonly leases: Pick<LeaseStore, 'open'>
   readonly pins: Pick<PinStore, 'read'>
   readonly custody: Pick<Custody, 'state'>
+  readonly freezes: Pick<FreezeGate, 'of'>
   readonly now: () => number
 }
 
 export function createStatusReader(dependencies: StatusDependencies): StatusReader {
-  const { outcomes, documents, budgets, leases, pins, custody, now } = dependencies
+  const { store, leases, pins, custody, freezes, now } = dependencies
+  const { outcomes, documents, budgets } = store
 
   const liveLease = async (look: Look, record: LeaseRecord): Promise<Lease | undefined> => {
     const lease = await leases.open(look, record)
@@ -82,15 +87,19 @@ export function createStatusReader(dependencies: StatusDependencies): StatusRead
     },
     async statusOf(integration) {
       const { name } = integration
-      const [found, loginsLastHour] = await Promise.all([
+      const [found, loginsLastHour, [freeze]] = await Promise.all([
         find(integration),
         budgets.used(loginBudgetKey(integration), HOUR_MS),
+        freezes.of(integration),
       ])
       const { look, subject, seen, connection, last, record } = found
       const lease = look && record ? await liveLease(look, record) : undefined
       const sharers = lease ? await outcomes.sharers(lease.tokenId, SHARERS_MAX + 1) : undefined
       return {
         state: stateAt(integration, factsOf(found, lease?.expiresAt), now()),
+        ...(freeze && {
+          frozen: { id: freeze.id, since: freeze.since, reason: freeze.reason },
+        }),
         connection: connection ?? null,
         sharesTokenWith: sharers?.names.filter((one) => one !== name).slice(0, SHARERS_MAX) ?? [],
         sharersCount: Math.max(0, (sharers?.count ?? 0) - 1),

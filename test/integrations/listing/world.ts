@@ -20,6 +20,7 @@ import type { StoreEvents } from '../../../src/store/store-events.ts'
 import { createLeaseStore } from '../../../src/tokens/serve/lease-store.ts'
 import { createStatusReader } from '../../../src/tokens/serve/status.ts'
 import { integrationOf, leaseOf } from '../../support/integrations.ts'
+import { NO_FREEZES } from '../../support/no-freezes.ts'
 import { testLog, testRuntime } from '../../support/runtime.ts'
 import type { OpenStore } from '../../support/store-engines.ts'
 
@@ -44,7 +45,10 @@ export async function createListingWorld({ store, pass }: Pick<OpenStore, 'store
   const keyring = keyringOf(generateKeyring(Date.now()))
   const events = createEvents<IntegrationEvents & StoreEvents>()
   const integrations = createIntegrationStore({ records: store.integrations, keyring, events })
-  const leases = createLeaseStore({ outcomes: store.outcomes, keyring })
+  const leases = createLeaseStore({
+    ...{ outcomes: store.outcomes, keyring, freezes: NO_FREEZES },
+    endFrozen: async () => undefined,
+  })
   const pins = createPinStore(store.documents)
   let ahead = 0
   const learnTime = async () => {
@@ -55,8 +59,7 @@ export async function createListingWorld({ store, pass }: Pick<OpenStore, 'store
   const runtime = testRuntime({ now, random: Math.random })
   let ids = 0
   const status = createStatusReader({
-    ...{ outcomes: store.outcomes, documents: store.documents, budgets: store.budgets },
-    ...{ leases, pins, now },
+    ...{ store, leases, pins, freezes: NO_FREEZES, now },
     custody: {
       async state({ name, uid, loginUrl }, clientId, seed) {
         const { record } = await store.custody.read(name)
@@ -130,7 +133,7 @@ export async function createListingWorld({ store, pass }: Pick<OpenStore, 'store
         ...{ integration: name, uid, digest: DIGEST, accessToken: token, tokenId: `T${ids}` },
         expiresAt: now() + lifeMs,
       })
-      await leases.save(lease, { orev }, null)
+      await leases.save(lease, { integration: integrationOf(look.integration), orev }, null)
       if (isFirst) await rememberSubject(store.documents, lease)
     },
     async refuse(name: string, kind: 'propagating' | 'permanent', lifeMs: number) {

@@ -77,6 +77,7 @@ function setUp(
   })
   const minter = createMinter({
     integrations: {
+      requireThawed: async () => undefined,
       readSealed: async () => {
         reads += 1
         const sealed: SealedIntegration = {

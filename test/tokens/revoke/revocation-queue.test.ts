@@ -166,6 +166,43 @@ t.test('one whose next time cannot be written is looked at soon', async (t) => {
   t.equal(slept[1], 5_000, 'after the pause before the first look')
 })
 
+t.test('a host that fails does not keep the tokens of another one waiting', async (t) => {
+  const { documents } = shelf()
+  const asked: string[] = []
+  const queue = createRevocationQueue({
+    ...{ documents, keyring: keyringOf(generateKeyring(0)) },
+    endpoint: {
+      async revoke({ loginUrl }) {
+        asked.push(loginUrl)
+        if (loginUrl === ISSUER) throw new BrokerError('salesforce_unavailable', 'It is away')
+        return 'revoked'
+      },
+    },
+    runtime: testRuntime({ now: () => 60_000, sleep: () => new Promise(setImmediate) }),
+    onRevoked: () => undefined,
+    onGivenUp: () => undefined,
+    outage: { over: () => undefined, report: () => undefined },
+  })
+  const add = (loginUrl: string, tokenId: string) =>
+    queue.add(loginUrl, { ...lease, tokenId }, 'frz_1')
+  for (let index = 0; index < 100; index += 1) await add(ISSUER, `ill-${index}`)
+  for (let index = 0; index < 20; index += 1) await add(FOREIGN, `well-${index}`)
+  const waiting = async () => {
+    const found: string[] = []
+    for await (const { tokenId, freeze } of queue.ofFreezes()) found.push(`${freeze} ${tokenId}`)
+    return found
+  }
+  t.equal((await waiting()).length, 120)
+  queue.start()
+  await eventually(() => asked.filter((host) => host === FOREIGN).length === 20)
+  await eventually(async () => (await waiting()).every((of) => /^frz_1 ill/.test(of)))
+  await queue.stop().catch(() => undefined)
+  const failed: string[] = []
+  for await (const { reason, tokenId } of queue.ofFreezes()) if (reason) failed.push(tokenId)
+  t.ok(failed.length > 0, 'the reason of a failure is kept')
+  t.ok(asked.indexOf(FOREIGN) < 40, 'it did not wait for all that fail')
+})
+
 /** A shelf that gives at most so many records at once. */
 function paged(limit: number) {
   const { records, documents } = shelf()
@@ -186,7 +223,7 @@ t.test('all that wait are tried, on whichever page they are', async (t) => {
   }
   await run()
   t.same(
-    sent.map(({ token }) => token),
+    sent.map(({ token }) => token).sort(),
     ids.map((id) => `00D!${id}`),
   )
   t.equal(records.size, 0)

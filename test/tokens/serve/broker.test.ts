@@ -3,6 +3,7 @@ import type { Principal } from '../../../src/callers/policy.ts'
 import { type BrokerDependencies, createBroker } from '../../../src/tokens/serve/broker.ts'
 import type { MintResult } from '../../../src/tokens/serve/lease.ts'
 import { entryOf, integrationOf, leaseOf } from '../../support/integrations.ts'
+import { NO_FREEZES } from '../../support/no-freezes.ts'
 import { partOf } from '../../support/part.ts'
 
 const everything: Principal = {
@@ -21,6 +22,7 @@ function nearTheEnd(now = () => 999_000) {
   const broker = createBroker(
     partOf<BrokerDependencies>({
       reader: partOf<BrokerDependencies['reader']>({
+        freezes: NO_FREEZES,
         trusted: () => entryOf({ integration, lease }),
       }),
       life: partOf<BrokerDependencies['life']>({
@@ -101,6 +103,7 @@ function lastingWorld(leftMs: number) {
   const broker = createBroker(
     partOf<BrokerDependencies>({
       reader: partOf<BrokerDependencies['reader']>({
+        freezes: NO_FREEZES,
         trusted: () => entryOf({ integration, lease: old }),
       }),
       life: partOf<BrokerDependencies['life']>({

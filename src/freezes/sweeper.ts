@@ -1,0 +1,226 @@
+/** Carries freezes out: finds the live tokens of what is frozen, drops them, and has them revoked at Salesforce. One replica at a time; another one goes on where it died. */
+
+import { everyIntegration } from '../integrations/every.ts'
+import type { Integration } from '../integrations/integration.ts'
+import type { IntegrationStore } from '../integrations/integration-store.ts'
+import type { OutageLogger } from '../runtime/outage-logger.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { createTask } from '../runtime/tasks.ts'
+import { isLostRace, lostRace } from '../store/compare-and-set.ts'
+import type { StoredDocument } from '../store/documents.ts'
+import { unlessUnusable } from '../store/integrity/record-schema.ts'
+import type { Change, Documents, Locks } from '../store/store.ts'
+import { type Freeze, newProgress, PROGRESS, type Progress, REGISTER } from './freeze.ts'
+import type { FreezeGate } from './freeze-gate.ts'
+import type { FrozenTokens } from './frozen-tokens.ts'
+import { selectorTest } from './selection.ts'
+
+interface FreezeSweeperDependencies {
+  readonly gate: Pick<FreezeGate, 'list' | 'of' | 'count'>
+  readonly store: { readonly documents: Documents; readonly locks: Locks }
+  readonly integrations: Pick<IntegrationStore, 'list' | 'read'> & {
+    /** The org of the last token of an integration. */
+    orgOf(integration: Integration): Promise<string | undefined>
+  }
+  readonly tokens: FrozenTokens & {
+    /** Ends the connection of an integration: its refresh token, too. False: it has none. */
+    endConnection(integration: Integration, freeze: Freeze): Promise<boolean>
+  }
+  readonly runtime: Runtime
+  readonly outage: OutageLogger
+}
+
+const LOCK = 'freezes:sweep'
+const LOCK_MS = 5_000
+/** Time between renewals of the lock, and between looks at integrations that were changed. */
+const PERIOD_MS = 1_000
+/** Integrations that are looked at together. */
+const BATCH = 50
+/** A mint that began before an integration was changed may save its token so long. */
+const MINT_MS = 15_000
+/** More integrations were changed than are remembered: all are looked at again. */
+const CHANGED_MAX = 10_000
+
+type Stored = StoredDocument<Progress>
+
+export function createFreezeSweeper(dependencies: FreezeSweeperDependencies) {
+  const { gate, store, integrations, tokens, runtime, outage } = dependencies
+  const { documents, locks } = store
+  const { now, monotonic } = runtime
+  const owner = runtime.uniqueId()
+  let isHolder = false
+  /** Freezes whose integrations this holder has looked at. Another one may have missed changes. */
+  const swept = new Set<string>()
+  /** Integrations that were changed, and until when they are looked at. Monotonic time. */
+  const changed = new Map<string, number>()
+
+  const hold = async (): Promise<boolean> => {
+    const was = isHolder
+    isHolder = await (was ? locks.renew : locks.acquire)(LOCK, owner, LOCK_MS)
+    if (!isHolder || !was) swept.clear()
+    return isHolder
+  }
+
+  const read = async (freeze: Freeze): Promise<Stored> => {
+    const stored = await PROGRESS.update(documents, freeze.id, (found) =>
+      found ? undefined : newProgress(freeze),
+    )
+    const found = stored ?? (await PROGRESS.read(documents, freeze.id))
+    if (!found) throw lostRace(`freeze ${freeze.id}`)
+    return found
+  }
+
+  /** Another replica that sweeps, or an operator that lifts the freeze, was faster: it is read again. */
+  const write = (was: Stored, change: Partial<Progress>): Promise<Stored> =>
+    PROGRESS.write(documents, was.id, { ...was.body, ...change }, { expected: was.version })
+
+  const namesOf = async ({ selector }: Freeze): Promise<readonly string[]> => {
+    const selects = selectorTest(selector)
+    const names: string[] = []
+    for await (const integration of everyIntegration(integrations)) {
+      const orgs = selector.orgIds.length > 0 ? [await integrations.orgOf(integration)] : []
+      if (
+        selects(
+          integration,
+          orgs.filter((org) => org !== undefined),
+        )
+      ) {
+        names.push(integration.name)
+      }
+    }
+    return names.sort()
+  }
+
+  /** Queues the tokens, then notes them, then drops them. After a crash, each step may be done again, and counts each token once. */
+  const end = async (stored: Stored, names: readonly string[]): Promise<Stored> => {
+    const { freeze, pending } = stored.body
+    if (!freeze.revoke) return stored
+    const looks = names.map((name) => unlessUnusable(tokens.hold(name, freeze.id)))
+    const held = (await Promise.all(looks)).filter((one) => one !== undefined)
+    const found = new Set([...pending, ...held.map(({ tokenId }) => tokenId)])
+    const noted =
+      found.size === pending.length ? stored : await write(stored, { pending: [...found] })
+    const by = { principal: freeze.by, requestId: null }
+    await Promise.all(held.map((one) => tokens.drop(one, by)))
+    if (held.length > 0) tokens.wake()
+    return noted
+  }
+
+  const endConnections = async (freeze: Freeze, names: readonly string[]): Promise<number> => {
+    if (!freeze.revokeRefreshTokens) return 0
+    const ended = await Promise.all(
+      names.map(async (name) => {
+        const integration = await unlessUnusable(integrations.read(name))
+        return integration && unlessUnusable(tokens.endConnection(integration, freeze))
+      }),
+    )
+    return ended.filter(Boolean).length
+  }
+
+  const batch = async (was: Stored, names: readonly string[]): Promise<Stored> => {
+    const noted = await end(was, names)
+    const connections = await endConnections(was.body.freeze, names)
+    const { body } = noted
+    if (body.pending.length === 0 && connections === 0) return noted
+    return write(noted, {
+      pending: [],
+      found: body.found + body.pending.length,
+      connections: body.connections + connections,
+    })
+  }
+
+  const sweep = async (freeze: Freeze): Promise<void> => {
+    let stored = await read(freeze)
+    const names = await namesOf(freeze)
+    const { cursor } = stored.body
+    const rest = cursor === null ? names : names.filter((name) => name > cursor)
+    const isFirst = stored.body.sweptAt === null
+    stored = await write(stored, {
+      selected: names.length,
+      ...(isFirst && { lookedAt: names.length - rest.length }),
+    })
+    for (let from = 0; from < rest.length; from += BATCH) {
+      if (task.stopped.aborted || !(await hold())) return
+      const some = rest.slice(from, from + BATCH)
+      stored = await batch(stored, some)
+      const { lookedAt } = stored.body
+      stored = await write(stored, {
+        cursor: some.at(-1) ?? null,
+        ...(isFirst && { lookedAt: lookedAt + some.length }),
+      })
+    }
+    await write(stored, {
+      cursor: null,
+      lookedAt: names.length,
+      sweptAt: stored.body.sweptAt ?? now(),
+    })
+    swept.add(freeze.id)
+  }
+
+  /** An integration that was changed may be selected now. */
+  const lookAt = async (name: string): Promise<void> => {
+    const integration = await unlessUnusable(integrations.read(name))
+    const freezes = integration ? await gate.of(integration) : []
+    for (const freeze of freezes) await batch(await read(freeze), [name])
+  }
+
+  const lookAtChanged = async (): Promise<void> => {
+    for (const [name, until] of changed) {
+      if (task.stopped.aborted) return
+      await lookAt(name)
+      if (monotonic() > until) changed.delete(name)
+    }
+  }
+
+  const release = async (): Promise<void> => {
+    if (!isHolder) return
+    isHolder = false
+    await locks.release(LOCK, owner)
+  }
+
+  const task = createTask({
+    ...{ runtime, outage, retryMs: PERIOD_MS },
+    async work() {
+      const freezes = await gate.list()
+      if (freezes.length === 0) {
+        changed.clear()
+        await release()
+        return Number.POSITIVE_INFINITY
+      }
+      if (!(await hold())) {
+        changed.clear()
+        return PERIOD_MS
+      }
+      for (const freeze of freezes) {
+        if (swept.has(freeze.id)) continue
+        await sweep(freeze).catch((error: unknown) => {
+          // It was lifted, or another replica sweeps it: the next round sees.
+          if (!isLostRace(error)) throw error
+        })
+      }
+      await lookAtChanged()
+      return PERIOD_MS
+    },
+  })
+
+  return {
+    start: task.start,
+    wake: task.wake,
+    /** Applies a change of the stream. */
+    heard(change: Change): void {
+      if (change.type === 'document' && change.kind === REGISTER.kind) task.wake()
+      if (change.type !== 'integration' || change.isNewer || gate.count() === 0) return
+      if (changed.size >= CHANGED_MAX) swept.clear()
+      else changed.set(change.name, monotonic() + MINT_MS)
+    },
+    /** Changes may have been missed. */
+    distrust(): void {
+      swept.clear()
+      task.wake()
+    },
+    async stop(): Promise<void> {
+      await task.stop()
+      await release().catch(outage.report)
+    },
+  }
+}
