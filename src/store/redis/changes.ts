@@ -157,14 +157,15 @@ export function createRedisChanges(
       const { id, seq, entry } = parseCursor(cursor)
       const reply = await redis.run(READ, places, [randomUUID(), id, seq, entry])
       const [gap, newId, newSeq, newEntry, entries] = toArray(reply)
+      const changes = toArray(entries).map((item) => changeIn(toArray(item)[1]))
       return {
-        entries: toArray(entries).flatMap((item) => change(toArray(item)[1]) ?? []),
+        entries: changes.flatMap((one) => one ?? []),
         cursor: formatCursor({
           id: toText(newId),
           seq: toNumber(newSeq),
           entry: toText(newEntry),
         }),
-        gap: gap === 1,
+        gap: gap === 1 || changes.includes(null),
       }
     },
 
@@ -210,6 +211,15 @@ function parseCursor(cursor: string): Position {
 
 const verdictOf = (text: string): LookVerdict =>
   text === 'live' || text === 'dead' ? text : 'unknown'
+
+/** Null: a known type in a form that this release cannot read. The reader goes on, and reads all again that it remembers. */
+function changeIn(reply: unknown): Change | undefined | null {
+  try {
+    return change(reply)
+  } catch {
+    return null
+  }
+}
 
 /** Undefined for a type of a newer release. */
 function change(reply: unknown): Change | undefined {
