@@ -5,8 +5,14 @@
 # Both bases are pinned by digest. Behind a mirror, give its names and, if it needs one, an npmrc:
 #
 #   docker build -t valetkey --build-arg BUILD_BASE=… --build-arg BASE=… --secret id=npmrc,src=.npmrc .
+#
+# With the package that signs by PKCS#11 modules (docs/key-custody.md), which is compiled:
+#
+#   docker build -t valetkey --build-arg PKCS11=with .
 ARG BUILD_BASE=docker.io/library/node:24-bookworm-slim@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6
 ARG BASE=gcr.io/distroless/nodejs24-debian12:nonroot@sha256:14d42e2511532589a7c7e01a753667a74fcc96266e137e8125006b87b0c32d0a
+# `with` or `without`.
+ARG PKCS11=without
 
 FROM ${BUILD_BASE} AS dependencies
 WORKDIR /app
@@ -17,6 +23,21 @@ RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
     ["npm", "ci", "--omit=dev", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
 # The runtime has no shell to make a folder with.
 RUN ["node", "-e", "fs.mkdirSync('/writable/data', { recursive: true, mode: 0o700 })"]
+
+FROM ${BUILD_BASE} AS pkcs11-without
+RUN ["node", "-e", "fs.mkdirSync('/pkcs11/node_modules', { recursive: true })"]
+
+# Its scripts run: they compile it, with the headers of this Node.
+FROM ${BUILD_BASE} AS pkcs11-with
+RUN apt-get update && apt-get install --yes --no-install-recommends python3 make g++
+WORKDIR /pkcs11
+COPY package.json /tmp/
+RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
+    npm_config_nodedir=/usr/local npm install --prefix /pkcs11 --no-audit --no-fund --ignore-scripts=false \
+    "pkcs11js@$(node -p "require('/tmp/package.json').peerDependencies.pkcs11js")" \
+    && rm -rf node_modules/pkcs11js/build/Release/obj.target node_modules/.package-lock.json
+
+FROM pkcs11-${PKCS11} AS pkcs11
 
 FROM ${BUILD_BASE} AS bundle
 WORKDIR /app
@@ -51,6 +72,7 @@ LABEL org.opencontainers.image.title="valetkey" \
       org.opencontainers.image.created="${CREATED}"
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
+COPY --from=pkcs11 /pkcs11/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY src/valetkey.js ./src/
 COPY --from=compiled /app/dist ./dist

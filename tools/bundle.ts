@@ -13,6 +13,8 @@ const DIST = resolve(process.argv[2] ?? join(ROOT, 'dist'))
 
 /** Not in the bundle, because few processes need them, or because they read files of their own. */
 const APART = ['@opentelemetry/*', '@aws-sdk/*', '@fastify/swagger-ui']
+/** An optional package with a native part. */
+const NATIVE = ['pkcs11js']
 
 const COMMON = {
   absWorkingDir: ROOT,
@@ -50,10 +52,14 @@ const { metafile } = await build({
   sourcemap: 'external',
   sourcesContent: false,
 })
-const worker = await build({
+const workers = await build({
   ...COMMON,
   ...SCRIPT,
-  entryPoints: { 'keystore-worker': join(ROOT, 'src/crypto/keystore-worker.ts') },
+  entryPoints: {
+    'keystore-worker': join(ROOT, 'src/crypto/keystore-worker.ts'),
+    'pkcs11-worker': join(ROOT, 'src/signers/pkcs11/pkcs11-worker.ts'),
+  },
+  external: NATIVE,
   metafile: true,
 })
 await build({
@@ -89,7 +95,7 @@ await build({
 declareClient()
 writeFileSync(join(DIST, COMMIT), commitHere())
 
-const inputs = [metafile, worker.metafile, command.metafile].flatMap((one) =>
+const inputs = [metafile, workers.metafile, command.metafile].flatMap((one) =>
   Object.keys(one.inputs),
 )
 writeFileSync(join(DIST, 'LICENSES.txt'), noticesOf(ROOT, inputs))

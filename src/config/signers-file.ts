@@ -1,132 +1,17 @@
 /** The file of `VALETKEY_SIGNERS`: the services that sign with keys that the broker does not have, and that wrap the keys of its keyring. */
 import { X509Certificate } from 'node:crypto'
-import { Ajv } from 'ajv'
-import { type Static, Type } from 'typebox'
-import { TEXT_FORMS } from '../http/text-forms.ts'
-import { once } from '../runtime/once.ts'
 import type { SignerSettings, VaultAuth } from '../signers/signer-settings.ts'
 import type { WrappingSettings } from '../signers/wrapping/wrapping.ts'
 import { ConfigError } from './config-error.ts'
 import type { ReadFile } from './loader.ts'
+import {
+  type SignerEntry,
+  type SignersContent,
+  signersValidator,
+  type VaultAuthEntry,
+  type VaultEntry,
+} from './signers-schema.ts'
 import { readYaml } from './yaml-file.ts'
-
-const strict = { additionalProperties: false }
-const Text = Type.String({ minLength: 1, maxLength: 512 })
-const Path = Type.String({ minLength: 1, maxLength: 4096 })
-/** Of a secrets engine or an auth method. No part may be `..`, because it becomes part of a URL. */
-const Mount = Type.String({
-  pattern: '^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$',
-  $comment: 'the path of a mount without slashes at its ends',
-  maxLength: 256,
-})
-const Globs = Type.Array(Text, { minItems: 1, maxItems: 256 })
-
-const auths = [
-  Type.Object({ type: Type.Literal('token_file'), token_file: Path }, strict),
-  Type.Object(
-    {
-      type: Type.Literal('app_role'),
-      mount: Type.Optional(Mount),
-      role_id: Text,
-      secret_id_file: Path,
-    },
-    strict,
-  ),
-  Type.Object(
-    { type: Type.Literal('jwt'), mount: Type.Optional(Mount), role: Text, token_file: Path },
-    strict,
-  ),
-  Type.Object(
-    {
-      type: Type.Literal('kubernetes'),
-      mount: Type.Optional(Mount),
-      role: Text,
-      token_file: Type.Optional(Path),
-    },
-    strict,
-  ),
-  Type.Object(
-    {
-      type: Type.Literal('certificate'),
-      mount: Type.Optional(Mount),
-      role: Type.Optional(Text),
-      certificate_file: Path,
-      key_file: Path,
-    },
-    strict,
-  ),
-] as const
-
-const Auth = Type.Unsafe<Static<(typeof auths)[number]>>({
-  type: 'object',
-  required: ['type'],
-  discriminator: { propertyName: 'type' },
-  oneOf: auths,
-})
-
-const common = {
-  keys: Type.Optional(Globs),
-  integrations: Type.Optional(Globs),
-  timeout_seconds: Type.Optional(Type.Number({ minimum: 0.1, maximum: 3 })),
-  signatures_at_once: Type.Optional(Type.Integer({ minimum: 1, maximum: 64 })),
-}
-
-const Vault = Type.Object(
-  {
-    type: Type.Literal('vault_transit'),
-    address: Text,
-    mount: Type.Optional(Mount),
-    namespace: Type.Optional(Text),
-    ca_file: Type.Optional(Path),
-    auth: Auth,
-    ...common,
-  },
-  strict,
-)
-
-const Kms = Type.Object(
-  {
-    type: Type.Literal('aws_kms'),
-    region: Type.String({
-      pattern: '^[a-z]{2}[a-z0-9-]{1,40}$',
-      $comment: 'a region, as in eu-central-1',
-    }),
-    endpoint: Type.Optional(Text),
-    ...common,
-  },
-  strict,
-)
-
-type Entry = Static<typeof Vault> | Static<typeof Kms>
-
-const KeyringKey = Type.Object({ signer: Type.String(TEXT_FORMS.signer_name), key: Text }, strict)
-
-const File = Type.Object(
-  {
-    keyring_keys: Type.Optional(
-      Type.Unsafe<Readonly<Record<string, Static<typeof KeyringKey>>>>({
-        type: 'object',
-        propertyNames: TEXT_FORMS.signer_name,
-        additionalProperties: KeyringKey,
-      }),
-    ),
-    signers: Type.Unsafe<Readonly<Record<string, Entry>>>({
-      type: 'object',
-      propertyNames: TEXT_FORMS.signer_name,
-      additionalProperties: {
-        type: 'object',
-        required: ['type'],
-        discriminator: { propertyName: 'type' },
-        oneOf: [Vault, Kms],
-      },
-    }),
-  },
-  strict,
-)
-
-const validator = once(() =>
-  new Ajv({ allErrors: true, discriminator: true, strict: false, verbose: true }).compile(File),
-)
 
 const DEFAULT_SECONDS = 2
 const DEFAULT_AT_ONCE = 8
@@ -167,10 +52,11 @@ function textOf(path: string, readFile: ReadFile): string {
 
 function parseSigners(text: string, readFile: ReadFile): SignersFile {
   const { content, lineOf, mistakesIn } = readYaml(text)
-  const validate = validator()
+  const validate = signersValidator()
   if (!validate(content)) throw new ConfigError(mistakesIn(validate.errors, []))
-  const { signers, keyring_keys: keys = {} } = content as Static<typeof File>
+  const { signers, keyring_keys: keys = {} } = content as SignersContent
   const wrong = Object.entries(signers).flatMap(([name, one]) => {
+    if (one.type === 'pkcs11') return []
     const member = one.type === 'aws_kms' ? 'endpoint' : 'address'
     const origin = one.type === 'aws_kms' ? one.endpoint : one.address
     if (origin === undefined || isUsable(origin)) return []
@@ -179,16 +65,20 @@ function parseSigners(text: string, readFile: ReadFile): SignersFile {
     return [`line ${lineOf(path)}: ${path.join('.')} ${what}`]
   })
   const cas = Object.entries(signers).flatMap(([name, one]) => {
-    if (one.type === 'aws_kms' || one.ca_file === undefined) return []
+    if (one.type !== 'vault_transit' || one.ca_file === undefined) return []
     const path = ['signers', name, 'ca_file']
     const { ca, mistake } = readCa(one.ca_file, readFile)
     if (mistake !== undefined) wrong.push(`line ${lineOf(path)}: ${path.join('.')} ${mistake}`)
     return ca === undefined ? [] : [[name, ca] as const]
   })
   for (const [name, { signer }] of Object.entries(keys)) {
-    if (Object.hasOwn(signers, signer)) continue
+    const type = Object.hasOwn(signers, signer) ? signers[signer]?.type : undefined
+    if (type === 'vault_transit' || type === 'aws_kms') continue
     const path = ['keyring_keys', name, 'signer']
-    wrong.push(`line ${lineOf(path)}: ${path.join('.')} is no name of signers`)
+    const what = type
+      ? `must not be of the type ${type}, which wraps nothing`
+      : 'is no name of signers'
+    wrong.push(`line ${lineOf(path)}: ${path.join('.')} ${what}`)
   }
   if (wrong.length > 0) throw new ConfigError(wrong)
   const caOf = new Map(cas)
@@ -196,7 +86,9 @@ function parseSigners(text: string, readFile: ReadFile): SignersFile {
   return {
     signers: all,
     keyringKeys: Object.entries(keys).flatMap(([name, { signer: of, key }]) =>
-      all.flatMap((signer) => (signer.name === of ? [{ name, signer, key }] : [])),
+      all.flatMap((signer) =>
+        signer.name === of && signer.type !== 'pkcs11' ? [{ name, signer, key }] : [],
+      ),
     ),
   }
 }
@@ -215,26 +107,30 @@ function readCa(path: string, readFile: ReadFile) {
   }
 }
 
-const commonOf = (name: string, one: Entry) => ({
+const commonOf = (name: string, one: SignerEntry) => ({
   ...{ name, keys: one.keys ?? [] },
   integrations: one.integrations ?? ['*'],
   timeoutMs: (one.timeout_seconds ?? DEFAULT_SECONDS) * 1000,
   signaturesAtOnce: one.signatures_at_once ?? DEFAULT_AT_ONCE,
 })
 
-const settingsOf = (name: string, one: Entry, ca: string | undefined): SignerSettings =>
-  one.type === 'aws_kms'
-    ? {
-        ...{ ...commonOf(name, one), type: one.type, region: one.region },
-        ...(one.endpoint !== undefined && { endpoint: one.endpoint }),
-      }
-    : vaultOf(name, one, ca)
+function settingsOf(name: string, one: SignerEntry, ca: string | undefined): SignerSettings {
+  const common = commonOf(name, one)
+  switch (one.type) {
+    case 'aws_kms': {
+      const { type, region, endpoint } = one
+      return { ...common, type, region, ...(endpoint !== undefined && { endpoint }) }
+    }
+    case 'pkcs11': {
+      const { type, module, token, pin_file: pinFile } = one
+      return { ...common, type, module, token, pinFile }
+    }
+    case 'vault_transit':
+      return vaultOf(name, one, ca)
+  }
+}
 
-const vaultOf = (
-  name: string,
-  one: Static<typeof Vault>,
-  ca: string | undefined,
-): SignerSettings => ({
+const vaultOf = (name: string, one: VaultEntry, ca: string | undefined): SignerSettings => ({
   ...{ ...commonOf(name, one), type: one.type, address: one.address },
   mount: one.mount ?? 'transit',
   ...(one.namespace !== undefined && { namespace: one.namespace }),
@@ -242,7 +138,7 @@ const vaultOf = (
   auth: authOf(one.auth),
 })
 
-function authOf(auth: Static<typeof Auth>): VaultAuth {
+function authOf(auth: VaultAuthEntry): VaultAuth {
   switch (auth.type) {
     case 'token_file':
       return { type: auth.type, tokenFile: auth.token_file }

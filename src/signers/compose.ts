@@ -4,6 +4,9 @@ import { createOutbound, type Outbound } from '../http/outbound/outbound.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import { createAwsKms } from './aws-kms.ts'
+import { createHsm, type Hsm } from './pkcs11/hsm.ts'
+import { createPkcs11 } from './pkcs11/pkcs11.ts'
+import type { SigningBackend } from './remote-key.ts'
 import type { SignerSettings, VaultSettings } from './signer-settings.ts'
 import { createSigners, type SignerMeter, type Signers } from './signers.ts'
 import { createVaultClient } from './vault/vault-client.ts'
@@ -29,11 +32,25 @@ export function composeSigners({
   log,
 }: SignersComposition): Signers {
   const { monotonic } = runtime
+  /** By module. */
+  const hsms = new Map<string, Hsm>()
+  const hsmOf = (module: string): Hsm => {
+    const hsm = hsms.get(module) ?? createHsm(module)
+    hsms.set(module, hsm)
+    return hsm
+  }
+  const backendOf = (one: SignerSettings): SigningBackend => {
+    switch (one.type) {
+      case 'aws_kms':
+        return createAwsKms(one)
+      case 'pkcs11':
+        return createPkcs11(one, hsmOf(one.module))
+      case 'vault_transit':
+        return createVaultTransit({ settings: one, ...vaultConnection(one, runtime, log) })
+    }
+  }
   return createSigners({
-    backendOf: (one) =>
-      one.type === 'aws_kms'
-        ? createAwsKms(one)
-        : createVaultTransit({ settings: one, ...vaultConnection(one, runtime, log) }),
+    backendOf,
     ...{ settings, monotonic, meter, log },
   })
 }

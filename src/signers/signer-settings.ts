@@ -56,4 +56,17 @@ export interface KmsSettings extends CommonSettings {
   readonly endpoint?: string
 }
 
-export type SignerSettings = VaultSettings | KmsSettings
+export interface Pkcs11Settings extends CommonSettings {
+  readonly type: 'pkcs11'
+  /** Absolute path of the library. */
+  readonly module: string
+  /** Label of the token. */
+  readonly token: string
+  /** Read at each login. */
+  readonly pinFile: string
+}
+
+/** What can wrap, too. */
+export type WrappingSigner = VaultSettings | KmsSettings
+
+export type SignerSettings = WrappingSigner | Pkcs11Settings

@@ -41,6 +41,12 @@ signers:
     type: aws_kms
     region: eu-central-1
     keys: ['*']
+  hsm:
+    type: pkcs11
+    module: /usr/lib/softhsm/libsofthsm2.so
+    token: valetkey
+    pin_file: /run/secrets/pin
+    keys: [billing]
 `
   t.same(parse(text), [
     {
@@ -60,6 +66,11 @@ signers:
     },
     {
       ...{ name: 'kms', type: 'aws_kms', region: 'eu-central-1', keys: ['*'] },
+      ...{ integrations: ['*'], timeoutMs: 2_000, signaturesAtOnce: 8 },
+    },
+    {
+      ...{ name: 'hsm', type: 'pkcs11', token: 'valetkey', keys: ['billing'] },
+      ...{ module: '/usr/lib/softhsm/libsofthsm2.so', pinFile: '/run/secrets/pin' },
       ...{ integrations: ['*'], timeoutMs: 2_000, signaturesAtOnce: 8 },
     },
   ])
@@ -86,6 +97,8 @@ t.test('says what is wrong, and in which line', async (t) => {
       /line 1: signers\.a\.endpoint must be an https/,
     ],
     ['signers: { a: { type: aws_kms, keys: [k] } }', /signers\.a/],
+    ['signers: { a: { type: pkcs11, token: t, pin_file: /p } }', /signers\.a/],
+    ['signers: { a: { type: pkcs11, module: lib.so, token: t, pin_file: /p } }', /a\.module/],
     ['signers: [', /is not valid YAML/],
     [
       withOne(`address: https://vault, ca_file: /none.pem, ${usual}`),
@@ -154,6 +167,14 @@ keyring_keys:
       [
         () => plan('vault-transit:main', '/s', `${text}  other: { key: k }`),
         [/keyring_keys\.other/],
+      ],
+      [
+        () =>
+          plan(
+            ...(['vault-transit:main', '/s'] as const),
+            'signers: { h: { type: pkcs11, module: /m, token: t, pin_file: /p } }\nkeyring_keys: { main: { signer: h, key: k } }',
+          ),
+        [/line 2: keyring_keys\.main\.signer must not be of the type pkcs11, which wraps nothing/],
       ],
       [() => plan('vault-transit:'), [/^VALETKEY_KEYRING: entry 1 has a name/]],
     ] as const) {

@@ -56,6 +56,7 @@ const LIBRARIES: Readonly<Record<string, RegExp>> = {
   'prom-client': /^metrics\/process-metrics\.ts$/,
   standardwebhooks: /^webhooks\/webhook-sender\.ts$/,
   '@aws-sdk/client-kms': /^signers\/kms-asking\.ts$/,
+  pkcs11js: /^signers\/pkcs11\/(hsm-token|pkcs11-worker)\.ts$/,
   fflate: /^setup\/archive\.ts$/,
   commander: /^command\/program\.ts$/,
   undici: /^http\/outbound\/(outbound|ways|connecting)\.ts$/,

@@ -85,7 +85,7 @@ t.test('it holds the service and what it needs, and nothing else', { skip }, asy
       'main.code',
       'main.positions',
     ],
-    ...['main.sources', 'start.js'],
+    ...['main.sources', 'pkcs11-worker.cjs', 'start.js'],
   ])
   const isThere = (name: string) => existsSync(join(root, 'app/node_modules', name))
   for (const name of Object.keys(packageJson.dependencies)) t.ok(isThere(name), name)

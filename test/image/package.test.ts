@@ -50,7 +50,7 @@ t.test('it has the bundle and no source', async (t) => {
       'main.code',
       'main.positions',
     ],
-    ...['main.sources', 'start.js'],
+    ...['main.sources', 'pkcs11-worker.cjs', 'start.js'],
   ])
   const { stdout } = await execute(join(folder, 'node_modules/.bin/valetkey'), ['keygen'])
   t.match(stdout, /^\S+:[A-Za-z0-9+/]{43}=\n$/)

