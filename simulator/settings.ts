@@ -77,6 +77,8 @@ interface DpopSettings {
   readonly tokenType: 'DPoP' | 'dpop'
   /** Whether the token endpoint insists on its nonce. Default `required`. */
   readonly tokenNonce: 'required' | 'optional'
+  /** Whether the token endpoint asks for its nonce only after it has used up the `jti` of an assertion. Default false. */
+  readonly challengesLate: boolean
   /** Whether other endpoints insist on a nonce. Default `optional`. */
   readonly resourceNonce: 'required' | 'optional'
   /** Status of the challenge of a resource. Default 400, which was seen. */
@@ -128,6 +130,7 @@ export const DEFAULT_SETTINGS: Settings = {
     binds: { jwtBearer: true, clientCredentials: true, tokenExchange: true, device: true },
     tokenType: 'DPoP',
     tokenNonce: 'required',
+    challengesLate: false,
     resourceNonce: 'optional',
     challengeStatus: 400,
     nonceChanges: true,

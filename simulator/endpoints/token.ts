@@ -23,7 +23,7 @@ export async function answerToken(exchange: Exchange, world: World): Promise<Ans
 /** Without the nonce for the next proof. */
 async function answerWithout(exchange: Exchange, world: World): Promise<Answer> {
   try {
-    takeTokenProof(exchange, world)
+    await takeProof(exchange, world)
     if (isDeviceRequest(exchange)) {
       return inFormat(exchange, 200, deviceRequest(exchange, world))
     }
@@ -43,6 +43,17 @@ async function answerWithout(exchange: Exchange, world: World): Promise<Answer> 
 export function errorMembers(refusal: RefusalName): Readonly<Record<string, string>> {
   const { error, errorDescription } = REFUSALS[refusal]
   return { error, error_description: errorDescription }
+}
+
+/** A late challenge comes after the assertion was looked at. */
+async function takeProof(exchange: Exchange, world: World): Promise<void> {
+  try {
+    takeTokenProof(exchange, world)
+  } catch (error) {
+    const isSigned = exchange.form?.has('assertion') || exchange.form?.has('client_assertion')
+    if (isSigned && world.settings().dpop.challengesLate) await grantToken(exchange, world)
+    throw error
+  }
 }
 
 async function grantToken(exchange: Exchange, world: World): Promise<Granted> {

@@ -37,12 +37,15 @@ const ANSWER_MS = 45_000
 /** Each may cost a login. */
 const EXCHANGES = 3
 
-/** Refusals before Salesforce looks at the refresh token: because of the client, the address, the hours, or the number of logins. */
+/** Refusals before Salesforce looks at the refresh token: because of the client, the address, the hours, the number of logins, or the proof. */
 const BEFORE_USE: ReadonlySet<string> = new Set([
   'client_id_invalid',
   'ip_restricted',
   'login_hours',
   'login_rate_exceeded',
+  'dpop_nonce_wanted',
+  'dpop_proof_invalid',
+  'dpop_required',
 ])
 
 export function createExchange(dependencies: {

@@ -33,6 +33,8 @@ export const REMEDIES: Readonly<Record<Failing, Remedies>> = {
   },
   mint: {
     of: {
+      token_not_bound:
+        'Connect the integration again if it uses a refresh token; let the app require DPoP (Setup → External Client App Manager → (your app) → Settings → OAuth Settings); or remove dpop from identity.expect, which lets bearer tokens pass.',
       integration_not_connected:
         'Let a Salesforce user connect it: POST /integrations/{name}/connections.',
       login_budget_exhausted: `${WAIT}, and test again. If the problem persists: find the caller with most requests (GET /integrations/{name}/callers), and raise logins_per_hour if the load is expected.`,

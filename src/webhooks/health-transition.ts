@@ -83,6 +83,8 @@ function refusalSign(reason: string, refusalClass: string | undefined): Sign | u
     case 'propagating':
       return { is: 'doubt', reason }
     default:
+      // It lasts until somebody acts, though Salesforce refused nothing.
+      if (reason === 'token_not_bound') return { is: 'down', down: 'refused', reason }
       // A page instead of a token may be a maintenance, or a sandbox that no longer exists.
       return reason === 'token_response_invalid' ? { is: 'doubt', reason } : undefined
   }

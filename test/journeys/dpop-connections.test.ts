@@ -103,6 +103,25 @@ for (const device of [true, false]) {
   })
 }
 
+t.test('a proof that is refused uses no refresh token up, so that nothing waits', async (t) => {
+  const salesforce = await world(t)
+  const { connect, token, simulator, pass, call } = salesforce
+  await connect()
+  for (const refusal of ['invalid_dpop_proof', 'use_dpop_nonce', 'dpop_proof_missing'] as const) {
+    await token()
+    pass(3 * HOUR_MS)
+    const fault = simulator.addFault({ kind: 'refusal', refusal, times: null })
+    t.match(await token(), { body: { code: 'grant_refused' } }, refusal)
+    const { connection } = (await call('GET', '/integrations/billing')).body.status
+    t.equal(connection.state, 'connected', refusal)
+    fault.remove()
+    await patch(salesforce, { description: refusal })
+    // A client whose logins were refused for a moment rests for some seconds.
+    const isBack = async () => (await token()).body.code === 'token_bound'
+    t.ok(await eventually(isBack), refusal)
+  }
+})
+
 t.test('a connection from before stays unbound until it is renewed, and says so', async (t) => {
   const salesforce = await world(t, { members: {} })
   const { connect, token, simulator } = salesforce

@@ -224,6 +224,7 @@ t.test('a nonce that is over costs one more request, and no login', async (t) =>
 const KNOBS: readonly Partial<typeof DEFAULT_SETTINGS.dpop>[] = [
   { tokenType: 'dpop' },
   { tokenNonce: 'optional' },
+  { challengesLate: true },
   { nonceChanges: false },
   { resourceNonce: 'required' },
   { resourceNonce: 'required', challengeStatus: 401 },

@@ -64,6 +64,7 @@ t.test('what somebody must act on is a sign, and nothing else', async (t) => {
   t.match(signOf(refused('login_rate_exceeded', { class: 'wait' })), { down: 'refused' })
   t.same(signOf(refused('user_not_approved', { class: 'propagating' })), DOUBT)
   t.match(signOf(refused('token_response_invalid')), { is: 'doubt' })
+  t.match(signOf(refused('token_not_bound')), { is: 'down', down: 'refused' })
   t.match(signOf({ action: 'integration.not_connected', integration: 'a' }), {
     down: 'not_connected',
   })
