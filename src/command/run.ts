@@ -1,6 +1,7 @@
 /** Runs a command line to its end. */
 import { brokerOf } from './broker.ts'
 import { CALLER_COMMANDS } from './commands/callers.ts'
+import { INCIDENT_COMMANDS } from './commands/incidents.ts'
 import { INTEGRATION_COMMANDS } from './commands/integrations.ts'
 import { LOCAL_COMMANDS, type LocalName } from './commands/local.ts'
 import { TOKEN_COMMANDS } from './commands/tokens.ts'
@@ -19,7 +20,12 @@ interface CommandLine {
   readonly version: () => string
 }
 
-const LOADED = [...INTEGRATION_COMMANDS, ...TOKEN_COMMANDS, ...CALLER_COMMANDS]
+const LOADED = [
+  ...INTEGRATION_COMMANDS,
+  ...TOKEN_COMMANDS,
+  ...CALLER_COMMANDS,
+  ...INCIDENT_COMMANDS,
+]
 /** They say themselves what it means that stdout cannot be written. */
 const WATCH_OWN_STDOUT = ['serve', 'backup']
 /** The completion scripts call this command, which no help shows, with the words so far behind `--`. */

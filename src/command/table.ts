@@ -1,5 +1,6 @@
 /** All commands, in the order of the help. */
 import { CALLER_COMMANDS } from './commands/callers.ts'
+import { INCIDENT_COMMANDS } from './commands/incidents.ts'
 import { INTEGRATION_COMMANDS } from './commands/integrations.ts'
 import { LOCAL_COMMANDS } from './commands/local.ts'
 import { TOKEN_COMMANDS } from './commands/tokens.ts'
@@ -27,6 +28,7 @@ export const GROUPS: readonly Group[] = [
   { title: 'Integrations', commands: INTEGRATION_COMMANDS },
   { title: 'Tokens and credentials', commands: TOKEN_COMMANDS },
   { title: 'Callers', commands: CALLER_COMMANDS },
+  { title: 'Incidents', commands: INCIDENT_COMMANDS },
   { title: 'The service, and this machine', commands: [...LOCAL_COMMANDS, COMPLETION] },
 ]
 

@@ -64,7 +64,7 @@ function reserved(path: string): string {
   }
 }
 
-function labelIn(text: string): readonly [string, string] {
+export function labelIn(text: string): readonly [string, string] {
   const at = text.indexOf(':')
   if (at > 0) return [text.slice(0, at), text.slice(at + 1)]
   throw new CommandError(EXITS.usage, `${text} is no label: write key:value`)

@@ -1,0 +1,153 @@
+/** `valetkey freeze`, `freezes` and `thaw`: integrations that hand out nothing, on the day when tokens were stolen. */
+import type { Freeze } from '../../client/api/service.ts'
+import type { RequestOf, ValetkeyClient } from '../../client/client.ts'
+import { confirmed } from '../ask.ts'
+import { isAway } from '../away.ts'
+import { durationText } from '../durations.ts'
+import { CommandError, EXITS } from '../exits.ts'
+import { untilInterrupted } from '../interrupt.ts'
+import type { CommandInput } from '../spec.ts'
+import { tableLines } from '../table-text.ts'
+import { pause, type Terminal, withoutControls } from '../terminal.ts'
+import { labelIn } from './keys.ts'
+
+const POLL_MS = 500
+const TIMEOUT_MS = 15 * 60_000
+const ID_WIDTH = 40
+const HEAD = ['ID', 'SINCE', 'STATE', 'TOKENS ENDED', 'LEFT', 'FAILED', 'REASON']
+
+interface FreezeOrderFlags {
+  readonly label?: readonly string[]
+  readonly clientId?: readonly string[]
+  readonly orgId?: readonly string[]
+  readonly all?: boolean
+  readonly reason: string
+  readonly revoke?: boolean
+  readonly revokeRefreshTokens?: boolean
+}
+
+interface ViewFlags {
+  /** Milliseconds. */
+  readonly timeout?: number
+  readonly yes?: boolean
+}
+
+type Body = RequestOf<'createFreeze'>['body']
+
+export async function runFreeze({ operands, options, terminal, broker }: CommandInput) {
+  const order = options as unknown as FreezeOrderFlags
+  const { timeout = TIMEOUT_MS, yes = false } = options as ViewFlags
+  const body = bodyOf(operands, order)
+  const { client } = await broker()
+  if (order.all && !yes && !(await confirmed(terminal, 'Freeze all integrations?'))) {
+    return EXITS.ill
+  }
+  const { body: frozen } = await client.request('createFreeze', { body })
+  terminal.print(`${frozen.id}: frozen since ${frozen.since}`)
+  return shown(client, frozen.id, timeout, terminal)
+}
+
+function bodyOf(names: readonly string[], order: FreezeOrderFlags): Body {
+  const { label = [], clientId, orgId, all = false, reason } = order
+  const selector = {
+    ...(names.length > 0 && { integrations: names }),
+    ...(label.length > 0 && { labels: Object.fromEntries(label.map(labelIn)) }),
+    ...(clientId && { client_ids: clientId }),
+    ...(orgId && { org_ids: orgId }),
+    ...(all && { all }),
+  }
+  if (Object.keys(selector).length === 0) {
+    throw new CommandError(
+      EXITS.usage,
+      'name integrations, or select them with --label, --client-id, --org-id or --all',
+    )
+  }
+  return {
+    selector,
+    reason,
+    revoke: order.revoke ?? true,
+    revoke_refresh_tokens: order.revokeRefreshTokens ?? false,
+  }
+}
+
+export async function runFreezes({ operands, options, terminal, broker }: CommandInput) {
+  const { json = false, timeout = TIMEOUT_MS } = options as ViewFlags & { readonly json?: boolean }
+  const [id] = operands
+  const { client } = await broker()
+  if (id !== undefined && !json) return shown(client, id, timeout, terminal)
+  const items =
+    id === undefined
+      ? (await client.request('listFreezes', {})).body.items
+      : [(await client.request('getFreeze', { path: { id } })).body]
+  if (json) terminal.print(JSON.stringify(items))
+  else if (items.length === 0) terminal.print('no freeze')
+  else {
+    const rows = items.map((one) =>
+      [one.id, one.since.slice(0, 19), one.state, ...countsOf(one), one.reason].map((text) => ({
+        text,
+      })),
+    )
+    for (const line of tableLines(terminal, HEAD, rows, ID_WIDTH)) terminal.print(line)
+  }
+  return EXITS.ok
+}
+
+const countsOf = ({ tokens: { done, left, failed } }: Freeze) => [done, left, failed].map(String)
+
+export async function runThaw({ operands, terminal, broker }: CommandInput) {
+  const { client } = await broker()
+  for (const id of operands) {
+    await client.request('liftFreeze', { path: { id } })
+    terminal.print(`${id}: lifted`)
+  }
+  return EXITS.ok
+}
+
+/** Until all tokens have ended. The broker goes on without it. */
+function shown(client: ValetkeyClient, id: string, timeoutMs: number, terminal: Terminal) {
+  return untilInterrupted(
+    async (signal) => {
+      const begin = performance.now()
+      let last = ''
+      for (;;) {
+        const freeze = await lookAt(client, id, terminal, signal)
+        const text = freeze ? textOf(freeze) : last
+        if (text !== last && !terminal.isTerminal) terminal.print(`${id}: ${text}`)
+        last = text
+        const passedMs = performance.now() - begin
+        if (freeze && freeze.state !== 'revoking') return ended(freeze, terminal)
+        if (passedMs >= timeoutMs) {
+          terminal.note(`the broker goes on; valetkey freezes ${id} shows it again`)
+          return EXITS.pending
+        }
+        terminal.progress(`${id}: ${text}, ${durationText(passedMs)}`)
+        await pause(Math.min(POLL_MS, timeoutMs - passedMs), signal)
+      }
+    },
+    () => terminal.note(`the freeze stays and the broker goes on; valetkey freezes ${id} shows it`),
+  )
+}
+
+async function lookAt(client: ValetkeyClient, id: string, terminal: Terminal, signal: AbortSignal) {
+  try {
+    return (await client.request('getFreeze', { path: { id }, signal })).body
+  } catch (error) {
+    if (!isAway(error)) throw error
+    terminal.progress(`${id}: ${error.message}; trying again`)
+    return undefined
+  }
+}
+
+function textOf({ integrations, tokens }: Freeze): string {
+  const selected = integrations.selected ?? 'not counted yet'
+  return `integrations ${integrations.looked_at}/${selected}, tokens ended ${tokens.done}, left ${tokens.left}, failed ${tokens.failed}`
+}
+
+function ended(freeze: Freeze, terminal: Terminal): number {
+  const { id, state, tokens, failures } = freeze
+  terminal.print(`${id}: ${state}, ${textOf(freeze)}`)
+  for (const { integration, token_id, reason } of failures) {
+    terminal.note(withoutControls(`${integration ?? 'none'} ${token_id}: ${reason}`))
+  }
+  return tokens.failed > 0 ? EXITS.ill : EXITS.ok
+}
