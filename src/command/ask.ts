@@ -23,6 +23,13 @@ export async function readSecret(
   { stdin, stderr, canAsk }: Terminal,
   question: string,
 ): Promise<string> {
+  // It would be typed with an echo.
+  if (stdin.isTTY === true && !canAsk) {
+    throw new CommandError(
+      EXITS.usage,
+      'the key is typed where stderr is a terminal too, or comes from a pipe',
+    )
+  }
   if (!canAsk) return ((await textOf(stdin)).split('\n')[0] ?? '').trim()
   const silent = new Writable({
     write(_chunk, _encoding, done) {

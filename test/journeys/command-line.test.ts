@@ -1,4 +1,5 @@
 /** The remote commands over real processes, against a real broker and the simulator: in a pipe and in a terminal. */
+import { spawnSync } from 'node:child_process'
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -9,6 +10,7 @@ import { startSimulator } from '../../simulator/simulator.ts'
 import { startBroker } from '../support/broker.ts'
 import { createCommandLine, hasTerminal } from '../support/command-line.ts'
 import { eventually } from '../support/eventually.ts'
+import { ROOT } from '../support/generated.ts'
 
 t.setTimeout(120_000)
 
@@ -321,6 +323,14 @@ t.test('login asks in a terminal and shows no key', withoutTerminal, async (t) =
   t.equal(await asking.ended, 0)
   t.match(asking.stdout(), 'signed in as admin')
   t.notMatch(asking.stdout(), broker.adminKey)
+})
+
+t.test('a key is not typed where its echo would show', withoutTerminal, async (t) => {
+  const command = `'${process.execPath}' '${ROOT}src/valetkey.js' login --url ${broker.url} 2> /dev/null`
+  const { status } = spawnSync('script', ['-qec', command, '/dev/null'], {
+    env: { PATH: process.env.PATH, HOME: home },
+  })
+  t.equal(status, 64)
 })
 
 t.test('a question in a terminal can be declined', withoutTerminal, async (t) => {

@@ -14,7 +14,7 @@ import { labelIn } from './keys.ts'
 const POLL_MS = 500
 const TIMEOUT_MS = 15 * 60_000
 const ID_WIDTH = 40
-const HEAD = ['ID', 'SINCE', 'STATE', 'TOKENS ENDED', 'LEFT', 'FAILED', 'REASON']
+const HEAD = ['ID', 'SINCE', 'STATE', 'ENDED', 'LEFT', 'FAILED', 'REASON']
 
 interface FreezeOrderFlags {
   readonly label?: readonly string[]
@@ -83,7 +83,13 @@ export async function runFreezes({ operands, options, terminal, broker }: Comman
   else if (items.length === 0) terminal.print('no freeze')
   else {
     const rows = items.map((one) =>
-      [one.id, one.since.slice(0, 19), one.state, ...countsOf(one), one.reason].map((text) => ({
+      [
+        one.id,
+        durationText(Date.now() - Date.parse(one.since)),
+        one.state,
+        ...countsOf(one),
+        one.reason,
+      ].map((text) => ({
         text,
       })),
     )
