@@ -145,6 +145,7 @@ export const ACCESS: readonly AccessRow[] = [
   ...rows('api-keys:write', 'reach', ['GET /api-keys', 'DELETE /api-keys/{id}']),
   row('GET /audit', 'audit:read', 'each', 'events of integrations'),
   row('GET /audit', 'audit:read', 'all', 'other events'),
+  row('GET /incidents/exposure', 'audit:read', 'all'),
   ...rows('tokens:revoke', 'selected', [
     'POST /freezes',
     'GET /freezes',

@@ -48,6 +48,7 @@ import { composeWebhooks } from '../webhooks/compose.ts'
 import type { AppDependencies } from './app-dependencies.ts'
 import {
   registerCredentialParts,
+  registerExposure,
   registerGateway,
   registerGuarded,
   registerIntegrationParts,
@@ -232,6 +233,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     registerTokenParts(guarded, { core, engine, integrations, salesforce, counts, audit, gate })
     registerServiceParts(guarded, { callers, watched, engine, seals, integrations, counts, audit })
     freezes.registerRoutes(guarded, audit)
+    registerExposure(guarded, { core, integrations, counts, engine, freezes })
     registerAuditRoutes(guarded, { search })
     registerCredentialParts(guarded, {
       ...{ config, core, connections, rotation, integrations, audit, gate },

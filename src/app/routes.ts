@@ -8,6 +8,7 @@ import type { Connections } from '../connections/compose.ts'
 import { createDoctor } from '../doctor/doctor.ts'
 import { createDoctorService } from '../doctor/doctor-service.ts'
 import { registerDoctorRoutes } from '../doctor/routes.ts'
+import type { Freezing } from '../freezes/freezing.ts'
 import { identifyBy, registerGatewayRoutes } from '../gateway/routes.ts'
 import { registerRefusalPages } from '../grants/refusals/refusal-pages.ts'
 import type { Salesforce } from '../grants/salesforce.ts'
@@ -39,6 +40,8 @@ import type { LeaseEngine } from '../tokens/compose.ts'
 import { createHandOut, registerTokenRoutes } from '../tokens/serve/routes.ts'
 import type { CallerCounts } from '../usage/caller-counts.ts'
 import { registerCallerCountsRoutes } from '../usage/caller-counts-routes.ts'
+import { createExposure } from '../usage/exposure.ts'
+import { registerExposureRoutes } from '../usage/exposure-routes.ts'
 
 interface PublicRouteDependencies {
   readonly version: string
@@ -149,6 +152,29 @@ export function registerServiceParts(guarded: Server, parts: ServicePartDependen
   registerStoreRoutes(guarded, { watched, audit, acceptAge: engine.age.accept })
   seals.registerRoutes(guarded)
   registerCallerCountsRoutes(guarded, { integrations, counts })
+}
+
+interface ExposureDependencies {
+  readonly core: Core<unknown>
+  readonly integrations: Integrations
+  readonly counts: CallerCounts
+  readonly engine: Pick<LeaseEngine, 'frozen'>
+  readonly freezes: { readonly freezing: Pick<Freezing, 'read'> }
+}
+
+/** What may be in wrong hands after an incident. */
+export function registerExposure(guarded: Server, parts: ExposureDependencies): void {
+  const { core, integrations, counts, engine, freezes } = parts
+  const { store, runtime } = core
+  const { now } = runtime
+  registerExposureRoutes(guarded, {
+    exposure: createExposure({
+      ...{ integrations, store, counts, now },
+      revoking: engine.frozen.waiting,
+    }),
+    selectorOf: async (id) => (await freezes.freezing.read(id))?.freeze.selector,
+    now,
+  })
 }
 
 interface CredentialPartDependencies {

@@ -390,6 +390,9 @@ const FIXTURES: Readonly<Record<string, () => Promise<Fixture> | Fixture>> = {
       isDenied: ({ body }) => body.items.length === 0,
     }
   },
+  'GET /incidents/exposure': () => ({
+    ask: asking('GET', '/incidents/exposure?since=2026-01-01T00:00:00Z&all=true'),
+  }),
   'GET /keyring': () => ({ ask: asking('GET', '/keyring') }),
   'POST /keyring/reseal': () => ({ ask: asking('POST', '/keyring/reseal') }),
   'POST /store/accept': () => ({ ask: asking('POST', '/store/accept') }),

@@ -159,6 +159,7 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /freezes': { permission: 'tokens:revoke', scope: 'some' },
   'GET /freezes/{id}': { permission: 'service:manage', scope: 'all', or: 'tokens:revoke' },
   'DELETE /freezes/{id}': { permission: 'service:manage', scope: 'all', or: 'tokens:revoke' },
+  'GET /incidents/exposure': { permission: 'audit:read', scope: 'all' },
   'GET /keyring': { permission: 'service:manage', scope: 'all' },
   'POST /keyring/reseal': { permission: 'service:manage', scope: 'all' },
 }

@@ -46,7 +46,9 @@ inEachShell(t, 'every command, in its order', async (t, shell) => {
   const folder = t.testdir()
   await mkdir(join(folder, 'data'))
   await writeFile(join(folder, 'data/admin.key'), broker.adminKey)
-  const own = names.replace(/broker=\S+/, `broker=${broker.url}`)
+  const own = names
+    .replace(/broker=\S+/, `broker=${broker.url}`)
+    .replace(/since=\S+/, `since=${new Date(Date.now() - 60_000).toISOString()}`)
   const run = async (...steps: readonly string[]) => {
     // Each step has a shell of its own here, and one shell of the reader.
     const known = Object.entries(FILES).map(
@@ -67,7 +69,9 @@ inEachShell(t, 'every command, in its order', async (t, shell) => {
   const [frozen] = (await call('GET', '/freezes')).body.items
   t.match(frozen, { reason: 'stolen tokens, INC-4711', tokens: { done: 1 } })
   const looked = await run(...hour)
-  t.match(looked, /^admin \d+$/m, 'who fetched tokens')
+  t.match(looked, /^read,billing,admin,1,/m, 'who fetched tokens')
+  t.match(looked, /^token,billing,,,,,\S+,00D\w+,005\w+,revoked\s*$/m)
+  t.match(looked, /^revoked billing \S+$/m)
   t.match(looked, /token\.minted/)
   await run(rotate)
   const { items } = (await call('GET', '/integrations/billing/credentials')).body

@@ -52,6 +52,7 @@ export const OPERATIONS = {
   listFreezes: ['GET', '/freezes'],
   getFreeze: ['GET', '/freezes/{id}'],
   liftFreeze: ['DELETE', '/freezes/{id}'],
+  getExposure: ['GET', '/incidents/exposure'],
   getKeyring: ['GET', '/keyring'],
   resealKeyring: ['POST', '/keyring/reseal'],
   acceptStore: ['POST', '/store/accept'],

@@ -2,6 +2,7 @@
 
 import type {
   AuditEventList,
+  Exposure,
   Freeze,
   FreezeOrder,
   Freezes,
@@ -88,6 +89,20 @@ export interface ServiceOperations {
   readonly liftFreeze: {
     readonly path: { readonly id: string }
     readonly answer: undefined
+  }
+  /** Who fetched which tokens since a time, and which of them live. */
+  readonly getExposure: {
+    readonly query: {
+      readonly since: string
+      readonly freeze?: string
+      readonly integrations?: string
+      readonly label?: string
+      readonly client_id?: string
+      readonly org_id?: string
+      readonly all?: boolean
+      readonly cursor?: string
+    }
+    readonly answer: Exposure
   }
   /** What each sealing key still seals. */
   readonly getKeyring: {

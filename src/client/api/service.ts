@@ -94,6 +94,35 @@ export interface AuditEventList {
   readonly next_cursor: string | null
 }
 
+export interface Exposure {
+  readonly since: string
+  /** What was selected; at most 200. */
+  readonly integrations: readonly string[]
+  /** Who fetched tokens since then. */
+  readonly reads: readonly {
+    readonly integration: string
+    readonly principal: string
+    /** Tokens handed out in the last 30 days, by UTC day. */
+    readonly count: number
+    /** Within the last 30 days. */
+    readonly first_at: string
+    readonly last_at: string
+  }[]
+  /** Tokens that were minted since then, and the current ones. */
+  readonly tokens: readonly {
+    readonly integration: string
+    readonly token_id: string
+    readonly minted_at: string | null
+    readonly org_id: string | null
+    readonly user_id: string | null
+    /** `live`: the current one. `revoking`: Salesforce has still to end it. `revoked`: it has ended. `unknown`: another one took its place, and it ends with its session. */
+    readonly state: 'live' | 'revoking' | 'revoked' | 'unknown'
+  }[]
+  /** False: more came in an hour than the stored events list. The audit lines have all of them. */
+  readonly complete: boolean
+  readonly next_cursor: string | null
+}
+
 export interface Freeze {
   readonly id: string
   readonly selector: Selector

@@ -107,6 +107,7 @@ export const WORKED_EXAMPLES: Readonly<Record<string, WorkedExample>> = {
   listFreezes: {},
   getFreeze: { parameters: { id: `frz_${id}` } },
   liftFreeze: { parameters: { id: `frz_${id}` } },
+  getExposure: { parameters: { since: '2026-01-01T00:00:00Z', all: 'true' } },
   getKeyring: {},
   resealKeyring: {},
   acceptStore: { body: { restored: true } },
