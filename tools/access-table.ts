@@ -98,6 +98,8 @@ export const ACCESS: readonly AccessRow[] = [
   row(SOAP_LOGIN, NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
   row('GET /tokens/{integration}', 'tokens:read', 'path'),
   row('GET /tokens/{integration}', NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
+  row('POST /tokens/{integration}/proofs', 'tokens:prove', 'path'),
+  row('POST /tokens/{integration}/proofs', NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
   row('GET /gateway/{integration}', 'tokens:read', 'path'),
   row('GET /gateway/{integration}', NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
   row('POST /tokens/{integration}/check', 'tokens:read', 'path'),

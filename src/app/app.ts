@@ -42,8 +42,10 @@ import type { StoreEvents } from '../store/store-events.ts'
 import { composeLeaseEngine } from '../tokens/compose.ts'
 import { composeDoorHandOut } from '../tokens/look/compose.ts'
 import { registerOAuthRoutes } from '../tokens/oauth/oauth-routes.ts'
+import { composeProofs } from '../tokens/prove/compose.ts'
 import type { TokenEvents } from '../tokens/token-events.ts'
 import { createCallerCounts } from '../usage/caller-counts.ts'
+import { createProofUsage } from '../usage/proof-usage.ts'
 import { composeWebhooks } from '../webhooks/compose.ts'
 import type { AppDependencies } from './app-dependencies.ts'
 import {
@@ -226,8 +228,12 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   await composeDoors(server, { ...doors, publicUrl })
   const userInfo = createUserInfoSource({ outbound, hosts, monotonic, log })
   await composeSoap(server, { ...doors, soap: { isOn: config.soapLogin, userInfo } })
+  const proofs = composeProofs({
+    ...{ salesforce, runtime, audit, known: engine.cache.known },
+    meter: createProofUsage({ counts, count: metering.proof, now: runtime.now }),
+  })
   await registerGateway(server, {
-    ...{ engine, counts, audit, gate, trust, onProblem, now: runtime.now },
+    ...{ engine, proofs, counts, audit, guard: { gate, trust, onProblem }, now: runtime.now },
   })
   await registerGuarded(server, { gate, trust, audit }, (guarded) => {
     registerTokenParts(guarded, { core, engine, integrations, salesforce, counts, audit, gate })

@@ -37,6 +37,8 @@ import type { WatchedStore } from '../store/integrity/watched-store.ts'
 import { createTokenCheck } from '../tokens/check/token-check.ts'
 import { registerTokenCheckRoutes } from '../tokens/check/token-check-routes.ts'
 import type { LeaseEngine } from '../tokens/compose.ts'
+import type { ProofParts } from '../tokens/prove/compose.ts'
+import { identifyProver, registerProofRoutes } from '../tokens/prove/routes.ts'
 import { createHandOut, registerTokenRoutes } from '../tokens/serve/routes.ts'
 import type { CallerCounts } from '../usage/caller-counts.ts'
 import { registerCallerCountsRoutes } from '../usage/caller-counts-routes.ts'
@@ -109,28 +111,30 @@ export function registerTokenParts(guarded: Server, parts: TokenPartDependencies
 
 interface GatewayPartDependencies {
   readonly engine: Pick<LeaseEngine, 'broker'>
+  readonly proofs: ProofParts
   readonly counts: Pick<CallerCounts, 'note'>
   readonly audit: AuditLog
-  readonly gate: Callers['gate']
-  readonly trust: ApiServer['trust']
-  readonly onProblem: NonNullable<ServerOptions['onProblem']>
+  readonly guard: {
+    readonly gate: Callers['gate']
+    readonly trust: ApiServer['trust']
+    readonly onProblem: NonNullable<ServerOptions['onProblem']>
+  }
   readonly now: () => number
 }
 
-/** The door for gateways. It has its own guard. */
+/** The door for gateways, and proofs. Each has its own guard, because none of their methods changes anything. */
 export async function registerGateway(
   server: Server,
-  { engine, counts, audit, gate, trust, onProblem, now }: GatewayPartDependencies,
+  { engine, proofs, counts, audit, guard, now }: GatewayPartDependencies,
 ): Promise<void> {
+  const { gate, trust } = guard
   const { broker } = engine
-  const handOut = createHandOut({
-    broker,
-    audit,
-    onRead: counts.note,
-    identify: identifyBy(gate),
-    now,
-  })
-  await registerGatewayRoutes(server, { handOut, gate, trust, onProblem })
+  const handOutTo = (identify: Callers['gate']['identify']) =>
+    createHandOut({ broker, audit, onRead: counts.note, identify, now })
+  const proving = handOutTo(identifyProver(gate))
+  await registerProofRoutes(server, { handOut: proving, gate, trust, ...proofs })
+  const handOut = handOutTo(identifyBy(gate))
+  await registerGatewayRoutes(server, { handOut, broker, ...guard, ...proofs })
 }
 
 interface ServicePartDependencies {

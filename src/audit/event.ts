@@ -10,6 +10,11 @@ interface ActionRow {
 /** All audited actions. A new action needs a row here, and one in `docs/audit.md`. */
 export const ACTIONS = {
   'token.read': { share: null, meaning: 'A token was handed to a caller' },
+  'token.proved': {
+    share: null,
+    meaning:
+      'A proof was signed for one request with a bound token: `detail.method`, `detail.path` without the query and at most 1,024 characters, `detail.jti` of the proof. Experimental',
+  },
   'token.minted': { share: 'tokens', meaning: 'Salesforce gave a token' },
   'token.refused': {
     share: 'refusals',
@@ -177,6 +182,12 @@ export interface EventDetail {
   readonly client?: string
   /** Kind of a record of the store. */
   readonly record?: string
+  /** Of a request that a proof was signed for. */
+  readonly method?: string
+  /** Its path, without the query. */
+  readonly path?: string
+  /** The id of the proof. */
+  readonly jti?: string
 }
 
 /** The principal. Null: nobody, or the service itself. */

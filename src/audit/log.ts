@@ -17,9 +17,18 @@ export interface Asker {
   readonly principal: Pick<Principal, 'id'>
 }
 
+/** What the line of a proof says. */
+interface ProvedLine {
+  readonly method: string
+  readonly path: string
+  readonly jti: string
+}
+
 export type AuditLog = ReturnType<typeof createAuditLog>
 
 const REPLICA_CHARACTERS = 8
+/** Of the path of a proof. */
+const PATH_MAX = 1_024
 
 export function createAuditLog(dependencies: {
   readonly writer: AuditWriter
@@ -83,6 +92,22 @@ export function createAuditLog(dependencies: {
       writer.write(
         `{"id":"${id}","at":"${at}","principal":${quotedId(asker.principal)},"action":"token.read","integration":"${integration}","outcome":"success","request_id":"${asker.id}","token_id":"${tokenId}"}\n`,
       )
+      return mode === 'strict' ? writer.flushed() : undefined
+    },
+    /** The same for proofs, called before they are handed out. Only for methods and paths that a pattern permits, because these have no character that JSON escapes. */
+    proved(
+      asker: Asker,
+      integration: string,
+      tokenId: string,
+      proofs: readonly ProvedLine[],
+    ): Promise<void> | undefined {
+      requireWritable()
+      for (const { method, path, jti } of proofs) {
+        const { id, at } = eventIds.next()
+        writer.write(
+          `{"id":"${id}","at":"${at}","principal":${quotedId(asker.principal)},"action":"token.proved","integration":"${integration}","outcome":"success","request_id":"${asker.id}","token_id":"${tokenId}","detail":{"method":"${method}","path":"${path.slice(0, PATH_MAX)}","jti":"${jti}"}}\n`,
+        )
+      }
       return mode === 'strict' ? writer.flushed() : undefined
     },
     /** Records a change. Resolves when the line is written and the store has it. Otherwise throws `audit_unavailable`, and the line follows later. */

@@ -8,7 +8,7 @@ import { unlessCorrupt } from '../store/integrity/record-schema.ts'
 import type { BodyOf } from '../store/record-body.ts'
 import type { Page, PageQuery } from '../store/records.ts'
 import type { DocumentRecord, Documents } from '../store/store.ts'
-import type { Permission, Permit } from './policy.ts'
+import { limitedTo, type Permission, type Permit } from './policy.ts'
 
 const ApiKeyBody = Type.Object({
   name: Type.String(),
@@ -20,6 +20,8 @@ const ApiKeyBody = Type.Object({
   requests: Type.Optional(Type.Array(Type.String())),
   /** The requests of a key with networks, for which there is no `requests`: a release that knows `requests` but no networks would hand out tokens for them everywhere. */
   requestsWithin: Type.Optional(Type.Array(Type.String())),
+  /** The same of a key without `tokens:read`. */
+  requestsToProve: Type.Optional(Type.Array(Type.String())),
   /** Most seconds that `POST /oauth/token` says as `expires_in`. */
   maxExpiresInSeconds: Type.Optional(Type.Number()),
   /** Networks from which the key counts. With them, `permissions` is empty, so that a release that does not know them permits nothing. */
@@ -46,7 +48,7 @@ interface StoredApiKey
   readonly id: string
 }
 
-export type ApiKey = Omit<StoredApiKey, 'digest'>
+export type ApiKey = Omit<StoredApiKey, 'digest' | 'requestsToProve' | 'permissionsWithin'>
 
 export type ApiKeyStore = ReturnType<typeof createApiKeyStore>
 
@@ -105,19 +107,20 @@ export const permitsOf = ({
 }: ApiKey): readonly Permit[] =>
   permissions.map((permission) => ({
     ...{ permission, integrations, labels },
-    ...(permission === READ && requests && { requests }),
+    ...limitedTo(permission, requests),
   }))
 
 const READ = 'tokens:read'
 
 const keyOf = ({ id, body }: StoredDocument<BodyOf<typeof ApiKeyBody>>): StoredApiKey => {
-  const { permissions, permissionsWithin, requestsWithin, ...content } = body
+  const { permissions, permissionsWithin, requestsWithin, requestsToProve, ...content } = body
   // Older records have the requests of a key with networks in `requests`.
-  const requests = requestsWithin ?? content.requests
+  const ofReader = requestsWithin ?? content.requests
+  const requests = ofReader ?? requestsToProve
   return {
     ...content,
     ...(requests && { requests }),
-    permissions: [...(requests ? ([READ] as const) : []), ...(permissionsWithin ?? permissions)],
+    permissions: [...(ofReader ? ([READ] as const) : []), ...(permissionsWithin ?? permissions)],
     id,
   }
 }
@@ -126,11 +129,18 @@ const keyOf = ({ id, body }: StoredDocument<BodyOf<typeof ApiKeyBody>>): StoredA
 function bodyOf({ id: _, ...content }: StoredApiKey): BodyOf<typeof ApiKeyBody> {
   const { permissions: all, requests, networks, ...rest } = content
   const permissions = requests ? all.filter((permission) => permission !== READ) : all
-  if (networks === undefined) return { ...rest, permissions, ...(requests && { requests }) }
-  return {
-    ...{ ...rest, networks, permissions: [], permissionsWithin: permissions },
-    ...(requests && { requestsWithin: requests }),
-  }
+  const limit = requests && { [requestsPlace(all, networks)]: requests }
+  if (networks === undefined) return { ...rest, permissions, ...limit }
+  return { ...rest, networks, permissions: [], permissionsWithin: permissions, ...limit }
+}
+
+/** Whoever has `tokens:read` and requests gets it back from the place of these. */
+function requestsPlace(
+  permissions: readonly Permission[],
+  networks: readonly string[] | undefined,
+) {
+  if (!permissions.includes(READ)) return 'requestsToProve'
+  return networks === undefined ? 'requests' : 'requestsWithin'
 }
 
 export const apiKeyOf = (record: DocumentRecord): StoredApiKey => keyOf(API_KEYS.opened(record))

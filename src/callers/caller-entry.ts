@@ -1,6 +1,6 @@
 /** The callers in the configuration file: which proven identity may do what. */
 import { matchesGlob } from './glob.ts'
-import type { Permission, Permit } from './policy.ts'
+import { limitedTo, type Permission, type Permit } from './policy.ts'
 
 interface CallerMatch {
   /** The exact issuer of a JWT. An entry without it matches no JWT, because a subject is only unique for its issuer. */
@@ -20,7 +20,7 @@ export interface CallerEntry {
   /** Globs. Absent: none. Permissions without an integration always apply. */
   readonly integrations?: readonly string[]
   readonly labels: Readonly<Record<string, string>>
-  /** Requests to Salesforce for which `tokens:read` counts. Absent: it is not limited. */
+  /** Requests to Salesforce for which `tokens:read` and `tokens:prove` count. Absent: `tokens:read` is not limited, and `tokens:prove` counts for none. */
   readonly requests?: readonly string[]
 }
 
@@ -81,7 +81,7 @@ function permitsOf({
     permission,
     integrations: integrations ?? (WITHOUT_INTEGRATIONS.includes(permission) ? ['*'] : []),
     labels,
-    ...(permission === 'tokens:read' && requests && { requests }),
+    ...limitedTo(permission, requests),
   }))
 }
 

@@ -7,7 +7,7 @@ interface PermissionGrant {
   /** Globs of integration names. */
   readonly integrations: readonly string[]
   readonly labels: Readonly<Record<string, string>>
-  /** Requests for which `tokens:read` counts. Absent: it is not limited. */
+  /** Requests for which `tokens:read` and `tokens:prove` count. Absent: not limited. */
   readonly requests?: readonly string[]
   /** Networks from which the key counts. Absent: everywhere. */
   readonly networks?: readonly string[]

@@ -4,6 +4,7 @@ import { permitsRequest, type SeenRequest } from './request-pattern.ts'
 
 export const PERMISSIONS = [
   'tokens:read',
+  'tokens:prove',
   'tokens:revoke',
   'integrations:read',
   'integrations:test',
@@ -15,6 +16,29 @@ export const PERMISSIONS = [
 ] as const
 
 export type Permission = (typeof PERMISSIONS)[number]
+
+/** Permissions that `requests` limits. */
+const LIMITABLE: readonly Permission[] = ['tokens:read', 'tokens:prove']
+
+/** The limit of a permission to requests, for a permit. */
+export const limitedTo = (
+  permission: Permission,
+  requests: readonly string[] | undefined,
+): Pick<Permit, 'requests'> => (requests && LIMITABLE.includes(permission) ? { requests } : {})
+
+/** Why permissions with these `requests` make no sense. Undefined: they do. */
+export function requestsTrouble(
+  permissions: readonly Permission[],
+  requests: readonly string[] | undefined,
+): string | undefined {
+  if (requests && !permissions.some((permission) => LIMITABLE.includes(permission))) {
+    return `requests needs the permission ${LIMITABLE.join(' or ')}`
+  }
+  if (!requests && permissions.includes('tokens:prove')) {
+    return 'requests must list the requests for which tokens:prove counts'
+  }
+  return undefined
+}
 
 /** One permission with its limit to integrations. */
 export interface Permit {
@@ -111,15 +135,24 @@ export function onlyReadable({ permits }: Principal): string | undefined {
   return found
 }
 
-/** Permissions that the principal would gain. */
+/** Permissions that the principal would gain, for all requests to Salesforce or for some. */
 export const gainedBy = (
-  principal: Principal,
+  { permits }: Principal,
   before: AccessTarget,
   after: AccessTarget,
 ): readonly Permission[] =>
-  PERMISSIONS.filter(
-    (permission) => !allows(principal, permission, before) && allows(principal, permission, after),
-  )
+  PERMISSIONS.filter((permission) => {
+    const own = permits.filter((permit) => permit.permission === permission)
+    return own.some(
+      (permit) =>
+        reaches(permit, after) &&
+        !own.some((other) => reaches(other, before) && isAsWide(other, permit)),
+    )
+  })
+
+/** Whether the first counts for all requests for which the other counts. */
+const isAsWide = ({ requests }: Permit, other: Permit): boolean =>
+  requests === undefined || other.requests?.every((one) => requests.includes(one)) === true
 
 /** Whether the principal has the permission for this name, but for other requests than the one that it makes. */
 export const isLimited = (principal: Principal, permission: Permission, name: string): boolean =>
@@ -143,9 +176,11 @@ function passed(permit: Permit, seen: readonly SeenRequest[]): Permit {
   return seen.every((request) => permitsRequest(requests, request)) ? free : permit
 }
 
-function covers({ integrations, labels, requests }: Permit, target: AccessTarget): boolean {
+const covers = (permit: Permit, target: AccessTarget): boolean =>
+  permit.requests === undefined && reaches(permit, target)
+
+function reaches({ integrations, labels }: Permit, target: AccessTarget): boolean {
   return (
-    requests === undefined &&
     integrations.some((glob) => matchesGlob(glob, target.name)) &&
     Object.entries(labels).every(([key, value]) => target.labels?.[key] === value)
   )

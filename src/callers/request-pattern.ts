@@ -30,17 +30,28 @@ const SEPARATING = /[./\\%;?#]/
 /** A parameter by which Salesforce takes a POST for another method. */
 const METHOD_PARAMETER = '_httpmethod'
 
+/** A request that cannot be read in two ways. */
+interface ClearRequest {
+  readonly method: string
+  /** The segments of the path, as they are written. */
+  readonly path: readonly string[]
+}
+
 /** Whether one of the patterns permits the request. A request that can be read in two ways is not permitted. */
-export function permitsRequest(
-  patterns: readonly string[],
-  { method, target }: SeenRequest,
-): boolean {
+export function permitsRequest(patterns: readonly string[], request: SeenRequest): boolean {
+  const clear = readRequest(request)
+  return clear !== undefined && patterns.some((pattern) => matchesRequest(pattern, clear))
+}
+
+/** Undefined: it can be read in two ways. */
+export function readRequest({ method, target }: SeenRequest): ClearRequest | undefined {
   const path = readPath(target)
-  if (path === undefined || !METHOD.test(method)) return false
-  return patterns.some((pattern) => {
-    const [verb = '', glob = ''] = pattern.split(' ')
-    return (verb === '*' || verb === method) && matchesPath(glob, path)
-  })
+  return path === undefined || !METHOD.test(method) ? undefined : { method, path }
+}
+
+export function matchesRequest(pattern: string, { method, path }: ClearRequest): boolean {
+  const [verb = '', glob = ''] = pattern.split(' ')
+  return (verb === '*' || verb === method) && matchesPath(glob, path)
 }
 
 /** The segments of an unambiguous path. */
@@ -63,7 +74,8 @@ const foldsToSeparator = (text: string): boolean =>
   (text.match(FOLDABLE) ?? []).some((character) => SEPARATING.test(character.normalize('NFKC')))
 
 /** A slash at the end changes nothing at Salesforce. */
-const segmentsOf = (path: string): readonly string[] => path.replace(/\/$/, '').split('/').slice(1)
+export const segmentsOf = (path: string): readonly string[] =>
+  path.replace(/\/$/, '').split('/').slice(1)
 
 function splitAt(text: string, mark: string): readonly [string, string?] {
   const at = text.indexOf(mark)

@@ -12,7 +12,7 @@ import { generateApiKey } from './api-key.ts'
 import { type ApiKey, type ApiKeyStore, LONGEST_CHAIN, makersOf } from './api-key-store.ts'
 import { latestEnd, managesGrant, mayGrant } from './granting.ts'
 import type { Confirm } from './index.ts'
-import { allowsAll, allowsSome, type Principal } from './policy.ts'
+import { allowsAll, allowsSome, type Principal, requestsTrouble } from './policy.ts'
 import {
   ApiKeyBody,
   ApiKeyList,
@@ -82,9 +82,8 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
       authorise(principal)
       const { name, permissions, integrations, labels = {}, expires_at } = request.body
       const { requests, networks, max_expires_in } = request.body
-      if (requests && !permissions.includes('tokens:read')) {
-        throw new BrokerError('request_invalid', 'body/requests needs the permission tokens:read')
-      }
+      const trouble = requestsTrouble(permissions, requests)
+      if (trouble !== undefined) throw new BrokerError('request_invalid', `body/${trouble}`)
       requireNetworks(networks)
       const limit = { ...(requests && { requests }), ...(networks && { networks }) }
       if (!mayGrant(principal, { permissions, integrations, labels, ...limit })) {

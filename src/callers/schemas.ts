@@ -28,13 +28,13 @@ const Globs = Type.Array(
   },
 )
 
-/** Requests to Salesforce for which `tokens:read` counts. */
+/** Requests to Salesforce for which `tokens:read` and `tokens:prove` count. */
 export const RequestPatterns = Type.Array(Type.String({ ...REQUEST_PATTERN, maxLength: 256 }), {
   minItems: 1,
   maxItems: 64,
   uniqueItems: true,
   description:
-    'Requests to Salesforce for which `tokens:read` counts, at `/gateway` alone: `METHOD /path`. `*` is any method; in the path, any run of characters without a slash, and as the last segment any rest. The query is not looked at. With it, no other door hands out a token',
+    'Requests to Salesforce for which `tokens:read` counts, at `/gateway` alone, and those for which `tokens:prove` counts, which needs it: `METHOD /path`. `*` is any method; in the path, any run of characters without a slash, and as the last segment any rest. The query is not looked at. With it, no other door hands out a token',
 })
 
 const Networks = Type.Array(Type.String({ maxLength: 49 }), {

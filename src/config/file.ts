@@ -2,6 +2,7 @@
 import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import type { CallerEntry, IssuerSettings } from '../callers/caller-entry.ts'
+import { requestsTrouble } from '../callers/policy.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { camelKeys } from '../http/server/casing.ts'
 import { deploymentNamed } from '../integrations/certificate-deployment.ts'
@@ -173,8 +174,10 @@ function issuerFaults(issuers: readonly IssuerSettings[]): readonly Fault[] {
 const OVER_INTEGRATIONS = /^(tokens|integrations|credentials):/
 
 function callerFaults(callers: readonly CallerEntry[], issuers: readonly IssuerSettings[]) {
-  return callers.flatMap(({ name, match, permissions, integrations }, at): Fault[] => {
+  return callers.flatMap(({ name, match, permissions, integrations, requests }, at): Fault[] => {
     const path = ['callers', String(at)]
+    const mayProve = permissions.includes('tokens:prove')
+    const trouble = mayProve ? requestsTrouble(permissions, requests) : undefined
     const isKnown = match.issuer === undefined || issuers.some((one) => one.issuer === match.issuer)
     const isEmpty =
       integrations === undefined && permissions.some((one) => OVER_INTEGRATIONS.test(one))
@@ -185,6 +188,7 @@ function callerFaults(callers: readonly CallerEntry[], issuers: readonly IssuerS
         ? []
         : [{ path: [...path, 'match', 'issuer'], why: 'is not one of the issuers' }]),
       ...(isEmpty ? [{ path, why: 'names no integrations for its permissions' }] : []),
+      ...(trouble === undefined ? [] : [{ path, why: trouble }]),
       ...(isMixed || isOpen
         ? [{ path: [...path, 'match'], why: 'must have either issuer or certificate' }]
         : []),

@@ -6,7 +6,15 @@ export const DPOP_PROBLEMS = {
     meaning:
       'Experimental. The integration has `"dpop": {"mode": "on"}`, and Salesforce bound its token to a key that stays in the broker. Each request needs a proof (RFC 9449) that is signed for it, so the token alone opens nothing, and most libraries would send it as a bearer token.',
     remedy:
-      'Ask an operator to set `dpop` of the integration to `{"mode": "off"}`, if the client cannot send proofs.',
+      'Ask for the token and a proof at `POST /tokens/{name}/proofs`, which takes `tokens:prove`, or let a gateway ask at `/gateway/{name}` with a key that has `requests`. If neither is possible, ask an operator to set `dpop` of the integration to `{"mode": "off"}`.',
+  },
+  nothing_to_prove: {
+    status: 409,
+    title: 'The token needs no proofs',
+    meaning:
+      'Experimental. Proofs were asked for, and Salesforce bound the token of this integration to no key: `dpop` of the integration is off, or Salesforce answered the proof with a bearer token.',
+    remedy:
+      'Set `dpop` of the integration to `{"mode": "on"}`, and let the app at Salesforce require DPoP. Or fetch the bearer token with `GET /tokens/{name}`, which takes `tokens:read`.',
   },
   token_not_bound: {
     status: 424,

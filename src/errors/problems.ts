@@ -49,9 +49,9 @@ export const PROBLEMS = {
     status: 403,
     title: 'The request to Salesforce is not allowed',
     meaning:
-      'The caller may read the token for some requests to Salesforce (`requests`), and this is none of them; or the gateway did not say which request it is, or one that can be read in two ways; or the caller asked for a token without a request.',
+      'The caller may read the token, or have proofs, for some requests to Salesforce (`requests`), and this is none of them; or the gateway did not say which request it is, or one that can be read in two ways; or the caller asked for a token without a request. No proof is signed for another host, for token endpoints and identities, or, unless a pattern names it, for what does many acts behind one path.',
     remedy:
-      'Ask at `/gateway/{name}` for a request that `requests` in `GET /whoami` permits, or ask an operator to permit this one.',
+      'Ask at `/gateway/{name}`, or for a proof, for a request that `requests` in `GET /whoami` permits, or ask an operator to permit this one.',
   },
   integration_not_found: {
     status: 404,
@@ -146,6 +146,7 @@ export const PROBLEMS = {
     remedy: 'See the states with `GET /integrations/{name}/credentials`.',
   },
   token_bound: DPOP_PROBLEMS.token_bound,
+  nothing_to_prove: DPOP_PROBLEMS.nothing_to_prove,
   another_version: {
     status: 409,
     title: 'Another version wrote this',

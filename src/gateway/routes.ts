@@ -5,18 +5,28 @@ import { Type } from 'typebox'
 import { type Gate, requireReader } from '../callers/index.ts'
 import { passing } from '../callers/policy.ts'
 import type { SeenRequest } from '../callers/request-pattern.ts'
+import { isBound } from '../dpop/binding.ts'
 import { operation } from '../http/openapi/operation.ts'
 import { problems, toBrokerError } from '../http/problems/problem.ts'
 import { answer, type Server, type ServerOptions } from '../http/server/server.ts'
 import { MINT_PROBLEMS } from '../tokens/mint/mint-problems.ts'
-import type { Served } from '../tokens/serve/broker.ts'
+import type { ProvableRequest } from '../tokens/prove/asked-request.ts'
+import type { ProofPermission } from '../tokens/prove/proof-permission.ts'
+import type { ProofSigner } from '../tokens/prove/proof-signer.ts'
+import { NONCE } from '../tokens/prove/schemas.ts'
+import type { Broker, Served } from '../tokens/serve/broker.ts'
+import { hostOf } from '../tokens/serve/instance-place.ts'
+import type { Lease } from '../tokens/serve/lease.ts'
 import type { HandOut } from '../tokens/serve/routes.ts'
 import { TOKEN_ID, TokenParams } from '../tokens/serve/schemas.ts'
-import { hostOf } from './instance-host.ts'
+import { provenRequest } from './proven-request.ts'
 import { seenRequests } from './seen-requests.ts'
 
 interface GatewayRouteDependencies {
   readonly handOut: HandOut
+  readonly broker: Pick<Broker, 'requireStill'>
+  readonly permission: Pick<ProofPermission, 'permit'>
+  readonly signer: ProofSigner
   readonly gate: Pick<Gate, 'identify'>
   /** Called when a caller authenticated on this connection. */
   readonly trust: Parameters<typeof requireReader>[2] & {}
@@ -28,6 +38,7 @@ interface GatewayRouteDependencies {
 const CREDENTIAL = 'x-valetkey-authorization'
 const REFUSE = 'x-valetkey-refuse'
 const REJECTED = 'x-valetkey-rejected'
+const NONCE_HEADER = 'x-valetkey-dpop-nonce'
 
 /** The only status but 401 and 200 that every gateway hands on. */
 const FORBIDDEN = 403
@@ -52,6 +63,14 @@ const GatewayHeaders = Type.Object({
         'The `X-Valetkey-Token-Id` of the token that Salesforce answered with 401: another token is wanted',
     }),
   ),
+  [NONCE_HEADER]: Type.Optional(
+    Type.String({
+      pattern: `^(${NONCE.pattern.slice(1, -1)})?$`,
+      $comment: `${NONCE.$comment}, or empty`,
+      description:
+        'Experimental. The `DPoP-Nonce` of an answer of Salesforce with status 400 or 401, for the proof of the next try',
+    }),
+  ),
 })
 
 const text = { type: 'string' } as const
@@ -62,7 +81,12 @@ const Passed = Type.Unsafe<null>({
   headers: {
     Authorization: {
       ...text,
-      description: '`Bearer` and the token: replace the one of the client',
+      description: '`Bearer` or `DPoP`, and the token: replace the one of the client',
+    },
+    DPoP: {
+      ...text,
+      description:
+        'Experimental. Present if the token is bound: the proof for the request that the sub-request names',
     },
     'X-Salesforce-Instance-Url': { ...text, description: 'Where the token is good' },
     'X-Salesforce-Instance-Host': { ...text, description: 'The host, and the port, of that URL' },
@@ -73,8 +97,9 @@ const Passed = Type.Unsafe<null>({
 /** Registered outside the guard, because the caller may be named by another header, and no method changes anything. */
 export async function registerGatewayRoutes(
   server: Server,
-  { handOut, gate, trust, onProblem }: GatewayRouteDependencies,
+  dependencies: GatewayRouteDependencies,
 ): Promise<void> {
+  const { handOut, signer, gate, trust, onProblem } = dependencies
   await server.register(async (plain) => {
     const scope = plain as Server
     requireReader(scope, gate, trust, CREDENTIAL)
@@ -103,13 +128,30 @@ export async function registerGatewayRoutes(
     })
     const hidden = { schema: { ...described.schema, hide: true } }
     const pass = (request: GatewayRequest, reply: FastifyReply) => {
-      request.principal = passing(request.principal, () => seenIn(request))
-      const rejected = request.headers[REJECTED]
-      const wanted = {
-        integration: request.params.integration,
-        ...(rejected !== undefined && rejected !== '' && { rejected }),
+      const { id, principal } = request
+      request.principal = passing(principal, () => seenIn(request))
+      const { [REJECTED]: rejected, [NONCE_HEADER]: nonce = '' } = request.headers
+      const { integration } = request.params
+      // A gateway sends both after a 401, and cannot tell which of the two Salesforce missed.
+      const isChallenge =
+        nonce !== '' && signer.explainsRefusal({ principal: principal.id, integration }, nonce)
+      const isRejected = rejected !== undefined && rejected !== '' && !isChallenge
+      const wanted = { integration, ...(isRejected && { rejected }) }
+      let proven: ProvableRequest | undefined
+      const admit = ({ lease }: Served) => {
+        proven = isBound(lease)
+          ? provenRequest(principal, lease, seenIn(request), dependencies)
+          : undefined
       }
-      return handOut(request, reply, wanted, writeHeaders)
+      const write = (reply: FastifyReply, { lease }: Served) => {
+        writeHeaders(reply, lease, proven === undefined ? 'Bearer' : 'DPoP')
+        if (proven === undefined) return undefined
+        const given = nonce === '' ? undefined : nonce
+        const { proofs, written } = signer.sign({ id, principal }, lease, [proven], given)
+        reply.header('dpop', proofs[0])
+        return written?.then(() => undefined)
+      }
+      return handOut(request, reply, wanted, write, admit)
     }
     scope.get('/gateway/:integration', described, pass)
     takeEveryMethod(scope)
@@ -120,7 +162,7 @@ export async function registerGatewayRoutes(
 
 type GatewayRequest = FastifyRequest<{
   Params: { integration: string }
-  Headers: { [REJECTED]?: string }
+  Headers: { [REJECTED]?: string; [NONCE_HEADER]?: string }
 }>
 
 /** A caller that waited is authenticated again, for the same request. */
@@ -132,9 +174,9 @@ export const identifyBy =
 const seenIn = ({ method, originalUrl, raw }: FastifyRequest): readonly SeenRequest[] =>
   seenRequests({ method, target: originalUrl, headers: raw.headers, rawHeaders: raw.rawHeaders })
 
-function writeHeaders(reply: FastifyReply, { lease }: Served): undefined {
+function writeHeaders(reply: FastifyReply, lease: Lease, scheme: 'Bearer' | 'DPoP'): void {
   reply
-    .header('authorization', `Bearer ${lease.accessToken.reveal()}`)
+    .header('authorization', `${scheme} ${lease.accessToken.reveal()}`)
     .header('x-salesforce-instance-url', lease.instanceUrl)
     .header('x-salesforce-instance-host', hostOf(lease))
     .header('x-valetkey-token-id', lease.tokenId)

@@ -12,6 +12,7 @@ import { measuredStore } from '../store/measured.ts'
 import type { Pace } from '../store/pace.ts'
 import type { Store } from '../store/store.ts'
 import type { EngineMeter } from '../tokens/engine-meter.ts'
+import type { ProofRefusal } from '../tokens/prove/proof-meter.ts'
 import type { StatusReader } from '../tokens/serve/status.ts'
 import type { Tracing } from '../tracing/tracing.ts'
 import type { WebhookMeter } from '../webhooks/webhook-queue.ts'
@@ -44,6 +45,8 @@ interface Metering {
   readonly connections: ConnectionMeter
   readonly signers: SignerMeter
   readonly webhooks: WebhookMeter
+  /** Counts a proof, or why it was refused. */
+  proof(result: 'signed' | ProofRefusal): void
   readonly file: FileMeter
   /** Sets the sources of gauges. These metrics are absent before the call. */
   observe(sources: ObservedSources): void
@@ -142,6 +145,7 @@ export function composeMetering(dependencies: {
         metrics.histogram('valetkey_signature_duration_seconds', { signer }).observe(ms / 1000)
       },
     },
+    proof: (result) => metrics.counter('valetkey_proofs_total', { result }).add(),
     webhooks: {
       sent: (outcome) => metrics.counter('valetkey_webhook_attempts_total', { outcome }).add(),
       lost: (reason) => metrics.counter('valetkey_webhooks_lost_total', { reason }).add(),

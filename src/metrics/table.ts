@@ -5,6 +5,7 @@ import { LOST_REASONS } from '../custody/connection.ts'
 import { PROBLEMS } from '../errors/problems.ts'
 import { GRANTS } from '../grants/index.ts'
 import { REFUSALS } from '../grants/refusals/refusal-table.ts'
+import { PROOF_METRICS } from './proof-table.ts'
 import type { LabelRows, MetricTable } from './registry.ts'
 import { SIGNER_METRICS } from './signer-table.ts'
 import { STORE_METRICS } from './store-table.ts'
@@ -115,6 +116,7 @@ export const METRICS = {
     labels: { result: RESULT },
     buckets: MEMORY_TO_DEADLINE,
   },
+  ...PROOF_METRICS,
   valetkey_mints_total: {
     type: 'counter',
     help: 'Logins at Salesforce. Each is one request with one credential.',

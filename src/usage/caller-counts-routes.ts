@@ -8,6 +8,7 @@ import type { Integration } from '../integrations/integration.ts'
 import { visibleIntegration } from '../integrations/references/visible.ts'
 import { NameParams, PageParameters } from '../integrations/schemas/schemas.ts'
 import type { CallerCounts } from './caller-counts.ts'
+import type { CallerRow, RequestRow } from './caller-days.ts'
 
 interface CallerCountsRouteDependencies {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
@@ -16,12 +17,36 @@ interface CallerCountsRouteDependencies {
 
 const DEFAULT_LIMIT = 50
 
+const CalledRequestSchema = Type.Object(
+  {
+    method: Type.String(),
+    path: Type.String({
+      description: 'As in `requests` of a key: `*` stands for versions, ids and other values',
+    }),
+    outcome: Type.Unsafe<'permitted' | 'refused'>({
+      type: 'string',
+      enum: ['permitted', 'refused'],
+      description: 'Whether proofs were signed, or `requests` of the principal permitted none',
+    }),
+    first_at: Type.String({ format: 'date-time' }),
+    last_at: Type.String({ format: 'date-time', description: 'Within the last 30 days' }),
+    count: Type.Integer({ description: 'Since `first_at`' }),
+  },
+  { title: 'Called request' },
+)
+
 const CallerCountSchema = Type.Object(
   {
     principal: Type.String(),
     first_at: Type.String({ format: 'date-time', description: 'Within the last 30 days' }),
     last_at: Type.String({ format: 'date-time' }),
     count: Type.Integer({ description: 'Tokens handed out in the last 30 days, by UTC day' }),
+    requests: Type.Optional(
+      Type.Array(CalledRequestSchema, {
+        description:
+          'Experimental. The requests to Salesforce for which it asked for proofs, or for a token at the gateway door that works with proofs only. At most 64, by path. Absent: none. `valetkey policy suggest` makes patterns of them',
+      }),
+    ),
   },
   { title: 'Caller count' },
 )
@@ -63,17 +88,28 @@ export function registerCallerCountsRoutes(
       const rows = await counts.read(integration)
       const page = rows.slice(from, from + limit)
       return {
-        items: page.map(({ principal, firstAt, lastAt, count }) => ({
+        items: page.map(({ principal, firstAt, lastAt, count, requests }) => ({
           principal,
-          first_at: new Date(firstAt).toISOString(),
-          last_at: new Date(lastAt).toISOString(),
+          ...spanView({ firstAt, lastAt }),
           count,
+          ...(requests && { requests: requests.map(requestView) }),
         })),
         next_cursor: from + limit < rows.length ? cursorOf(from + limit) : null,
       }
     },
   )
 }
+
+const spanView = ({ firstAt, lastAt }: Pick<CallerRow, 'firstAt' | 'lastAt'>) => ({
+  first_at: new Date(firstAt).toISOString(),
+  last_at: new Date(lastAt).toISOString(),
+})
+
+const requestView = ({ method, path, outcome, count, ...span }: RequestRow) => ({
+  ...{ method, path, outcome },
+  ...spanView(span),
+  count,
+})
 
 const cursorOf = (place: number) => Buffer.from(`callers:${place}`).toString('base64url')
 

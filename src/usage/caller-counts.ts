@@ -10,6 +10,16 @@ import type { BodyOf } from '../store/record-body.ts'
 import type { Documents } from '../store/store.ts'
 import type { Lease } from '../tokens/serve/lease.ts'
 import {
+  type CalledRequest,
+  mergedRequests,
+  noteRequest,
+  type ReadonlyRequestCounts,
+  type RequestCounts,
+  requestRows,
+  SeenRequests,
+  withRequests,
+} from './called-requests.ts'
+import {
   bucketOf,
   type CallerRow,
   type CountsByCaller,
@@ -21,6 +31,8 @@ import {
 
 export interface CallerCounts {
   note(principalId: string, lease: Pick<Lease, 'integration' | 'uid'>, at: number): void
+  /** A request to Salesforce that a principal named. */
+  noteRequest(request: CalledRequest, lease: Pick<Lease, 'integration' | 'uid'>, at: number): void
   /** The written counts of all replicas, sorted by principal. */
   read(integration: { readonly name: string; readonly uid: string }): Promise<readonly CallerRow[]>
   start(): void
@@ -40,6 +52,8 @@ const StoredCounts = Type.Object({
   /** A new integration with the same name starts at zero. */
   uid: Type.String(),
   counts: Type.Array(Type.Tuple([Type.String(), Type.Array(DayCount)])),
+  /** Absent: nobody named a request, or a former release wrote it. */
+  requests: Type.Optional(SeenRequests),
 })
 
 type StoredCounts = BodyOf<typeof StoredCounts>
@@ -50,6 +64,7 @@ const CALLERS = documentKind({ kind: 'callers', schema: StoredCounts })
 interface Fresh {
   readonly uid: string
   readonly counts: CountsByCaller
+  readonly requests: RequestCounts
 }
 
 export function createCallerCounts(dependencies: {
@@ -66,20 +81,40 @@ export function createCallerCounts(dependencies: {
   /** Whether other replicas were faster at the last write. */
   let isContended = false
 
-  const store = (name: string, { uid, counts }: Fresh) =>
+  const store = (name: string, { uid, counts, requests }: Fresh) =>
     CALLERS.update(
       documents,
       name,
-      (stored) => ({ uid, counts: [...merged(countsIn(stored?.body, uid), counts, now())] }),
+      (stored) => {
+        const known = requestsIn(stored?.body, uid)
+        return {
+          uid,
+          counts: [...merged(countsIn(stored?.body, uid), counts, now())],
+          ...((known.size > 0 || requests.size > 0) && {
+            requests: [...mergedRequests(known, requests, now())],
+          }),
+        }
+      },
       () => now() + KEPT_MS,
     )
+
+  const freshOf = ({ integration, uid }: Pick<Lease, 'integration' | 'uid'>): Fresh => {
+    const counted = fresh.get(integration)
+    if (counted?.uid === uid) return counted
+    const begun = { uid, counts: new Map(), requests: new Map() }
+    fresh.set(integration, begun)
+    return begun
+  }
 
   /** Returns counts to the next write. */
   const keep = (name: string, former: Fresh) => {
     const current = fresh.get(name)
     if (current && current.uid !== former.uid) return
     const counts = current ? merged(former.counts, current.counts, now()) : former.counts
-    fresh.set(name, { uid: former.uid, counts })
+    const requests = current
+      ? mergedRequests(former.requests, current.requests, now())
+      : former.requests
+    fresh.set(name, { uid: former.uid, counts, requests })
   }
 
   const writeAll = async () => {
@@ -129,20 +164,19 @@ export function createCallerCounts(dependencies: {
   }
 
   return {
-    note(principalId, { integration, uid }, at) {
-      let counted = fresh.get(integration)
-      if (counted?.uid !== uid) {
-        counted = { uid, counts: new Map() }
-        fresh.set(integration, counted)
-      }
-      const bucket = bucketOf(counted.counts, principalId, at)
+    note(principalId, lease, at) {
+      const bucket = bucketOf(freshOf(lease).counts, principalId, at)
       bucket.lastAt = at
       bucket.count += 1
+    },
+    noteRequest(request, lease, at) {
+      noteRequest(freshOf(lease).requests, request, at)
     },
     async read({ name, uid }) {
       await settle()
       const stored = await CALLERS.read(documents, name)
-      return rowsOf(countsIn(stored?.body, uid), now())
+      const requests = requestRows(mergedRequests(requestsIn(stored?.body, uid), new Map(), now()))
+      return withRequests(rowsOf(countsIn(stored?.body, uid), now()), requests)
     },
     start: task.start,
     async stop() {
@@ -154,6 +188,9 @@ export function createCallerCounts(dependencies: {
     },
   }
 }
+
+const requestsIn = (stored: StoredCounts | undefined, uid: string): ReadonlyRequestCounts =>
+  new Map(stored?.uid === uid ? stored.requests : [])
 
 const countsIn = (stored: StoredCounts | undefined, uid: string): ReadonlyCounts =>
   new Map(stored?.uid === uid ? stored.counts : [])

@@ -20,6 +20,21 @@ export interface CallerRow {
   readonly firstAt: number
   readonly lastAt: number
   readonly count: number
+  /** Requests to Salesforce that it named. Absent: none. */
+  readonly requests?: readonly RequestRow[]
+}
+
+/** Requests of one kind. */
+export interface RequestRow {
+  readonly principal: string
+  readonly method: string
+  /** As in a pattern: a star stands for versions, ids and other values. */
+  readonly path: string
+  readonly outcome: 'permitted' | 'refused'
+  readonly firstAt: number
+  readonly lastAt: number
+  /** Since `firstAt`. */
+  readonly count: number
 }
 
 const DAY_MS = 86_400_000

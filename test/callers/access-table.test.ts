@@ -182,6 +182,10 @@ const FIXTURES: Readonly<Record<string, () => Promise<Fixture> | Fixture>> = {
   'POST /tokens/{integration}/check': withSigning((name) => ({
     ask: asking('POST', `/tokens/${name}/check`, { body: { seen: { status: 401 } } }),
   })),
+  'POST /tokens/{integration}/proofs': withSigning((name) => ({
+    ask: asking('POST', `/tokens/${name}/proofs`, { body: { requests: [] } }),
+    status: PROBLEMS.nothing_to_prove.status,
+  })),
   'DELETE /tokens/{integration}': withSigning((name) => ({
     ask: asking('DELETE', `/tokens/${name}`),
   })),
@@ -259,6 +263,9 @@ const FIXTURES: Readonly<Record<string, () => Promise<Fixture> | Fixture>> = {
   ),
   [`GET /gateway/{integration} ${SOURCE_NAME}`]: ofUnconnectedSource((name) =>
     asking('GET', `/gateway/${name}`),
+  ),
+  [`POST /tokens/{integration}/proofs ${SOURCE_NAME}`]: ofUnconnectedSource((name) =>
+    asking('POST', `/tokens/${name}/proofs`, { body: { requests: [] } }),
   ),
   [`POST /tokens/{integration}/check ${SOURCE_NAME}`]: ofUnconnectedSource((name) =>
     asking('POST', `/tokens/${name}/check`, { body: { seen: { status: 401 } } }),
@@ -467,7 +474,8 @@ for (const row of ACCESS.filter(({ part }) => GAINS.test(part))) {
 t.test(`${OAUTH} takes tokens:read on what its scope names`, async (t) => {
   const name = await make('mine', signingBody())
   const ask = async (integrations: readonly string[], permissions = ['tokens:read']) => {
-    const made = { name: newName('mine'), permissions, integrations }
+    const limit = permissions.includes('tokens:prove') ? { requests: ['* /*'] } : {}
+    const made = { name: newName('mine'), permissions, integrations, ...limit }
     const { id, key } = (await expect(201, call('POST', '/api-keys', { body: made }))).body
     const form = new URLSearchParams({ grant_type: 'client_credentials' })
     form.set('scope', `integration:${name}`)

@@ -32,6 +32,23 @@ export const ANY = { 'if-match': '*' }
 
 const subjectOf = (permission: Permission, lack: Lack) => `${permission.replace(':', '-')}.${lack}`
 
+/** Proofs are for requests that an entry lists, and a list limits tokens, too. */
+function entriesOf(
+  name: string,
+  match: object,
+  permissions: readonly Permission[],
+  reach: object,
+): readonly object[] {
+  const others = permissions.filter((one) => one !== 'tokens:prove')
+  const proof = { permissions: ['tokens:prove'], requests: ['* /*'] }
+  return [
+    ...(others.length > 0 ? [{ name, match, permissions: others, ...reach }] : []),
+    ...(others.length < permissions.length
+      ? [{ name: `${name}-proof`, match, ...proof, ...reach }]
+      : []),
+  ]
+}
+
 export async function accessWorld(t: Pick<Test, 'teardown'>) {
   const simulator = await startSimulator()
   t.teardown(() => simulator.stop())
@@ -40,21 +57,21 @@ export async function accessWorld(t: Pick<Test, 'teardown'>) {
   const folder = await mkdtemp(join(tmpdir(), 'valetkey-config-'))
   t.teardown(() => rm(folder, { recursive: true }))
   const path = join(folder, 'valetkey.yaml')
-  const everything = { permissions: [...PERMISSIONS], integrations: ['*'] }
   const lacking = PERMISSIONS.flatMap((permission) =>
     (Object.keys(REACH) as Lack[]).flatMap((lack) => {
       const match = { issuer: idp.issuer, subject: subjectOf(permission, lack) }
       const name = match.subject.replace('.', '-')
       const others = PERMISSIONS.filter((one) => one !== permission)
       return [
-        { name, match, permissions: others, integrations: ['*'] },
-        { name: `${name}-part`, match, permissions: [permission], ...REACH[lack] },
+        ...entriesOf(name, match, others, { integrations: ['*'] }),
+        ...entriesOf(`${name}-part`, match, [permission], REACH[lack]),
       ]
     }),
   )
-  const full = { name: 'full', match: { issuer: idp.issuer, subject: 'full' }, ...everything }
+  const everybody = { issuer: idp.issuer, subject: 'full' }
+  const full = entriesOf('full', everybody, PERMISSIONS, { integrations: ['*'] })
   const issuers = [{ issuer: idp.issuer, audience: 'valetkey' }]
-  await writeFile(path, stringify({ issuers, callers: [full, ...lacking] }))
+  await writeFile(path, stringify({ issuers, callers: [...full, ...lacking] }))
   const broker = await startBroker(t, {
     loginHosts: [simulator.origins.myDomain, simulator.origins.sandbox],
     env: { VALETKEY_CONFIG: path },

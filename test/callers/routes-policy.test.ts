@@ -49,6 +49,11 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /whoami': { permission: 'any principal' },
   'GET /tokens/{integration}': { permission: 'tokens:read', scope: 'integration' },
   'GET /gateway/{integration}': { permission: 'tokens:read', scope: 'integration' },
+  'POST /tokens/{integration}/proofs': {
+    permission: 'tokens:prove',
+    scope: 'integration',
+    body: { requests: [] },
+  },
   'POST /tokens/{integration}/check': {
     permission: 'tokens:read',
     scope: 'integration',
@@ -189,12 +194,16 @@ const ask = (operation: string, name: string, key: string | null) => {
   })
 }
 
+/** Nothing is proven without it. */
+const limitOf = (permission: Permission) =>
+  permission === 'tokens:prove' ? { requests: ['* /*'] } : {}
+
 const keysOver = async (glob: string, suffix = '') => {
   const keys = new Map<Permission, string>()
   for (const permission of PERMISSIONS) {
     const name = `${permission.replace(':', '-')}${suffix}`
     const made = await call('POST', '/api-keys', {
-      body: { name, permissions: [permission], integrations: [glob] },
+      body: { name, permissions: [permission], integrations: [glob], ...limitOf(permission) },
     })
     keys.set(permission, made.body.key)
   }
@@ -275,7 +284,9 @@ t.test(
     }
     const byLabels = await call('POST', '/api-keys', {
       body: {
-        ...{ name: `by-labels-${randomUUID()}`, permissions: PERMISSIONS },
+        // With requests, it would read tokens for these alone.
+        ...{ permissions: PERMISSIONS.filter((one) => one !== 'tokens:prove') },
+        name: `by-labels-${randomUUID()}`,
         ...{ integrations: ['*'], labels: { owner: 'somebody-else' } },
       },
     })

@@ -30,7 +30,7 @@ const env = { VALETKEY_URL: broker.url, VALETKEY_KEY: broker.adminKey }
 
 t.test('every example is listed, with its command', async (t) => {
   const files = readdirSync(join(ROOT, 'examples')).filter(
-    (file) => !['README.md', 'clients', 'gateways'].includes(file),
+    (file) => !['README.md', 'clients', 'dpop', 'gateways'].includes(file),
   )
   t.strictSame(files.sort(), Object.keys(EXAMPLES).sort())
   const { text } = readDocument('examples/README.md')

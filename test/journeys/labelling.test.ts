@@ -28,6 +28,7 @@ const callers = [
     permissions: [permission],
     integrations: ['*'],
     labels: { team: 'mine' },
+    ...(permission === 'tokens:prove' && { requests: ['* /*'] }),
   })),
   {
     name: 'writer',

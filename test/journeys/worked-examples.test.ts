@@ -63,6 +63,8 @@ const WITHOUT_ITS_ID: Readonly<Record<string, string>> = {
   getSalesforceIdentity: 'Bad_Id',
   getFreeze: 'freeze_not_found',
   liftFreeze: 'freeze_not_found',
+  // The admin key has no `requests`, and without them nothing is signed.
+  proveRequests: 'caller_forbidden',
   // Every record verifies.
   eraseRecord: 'not_found',
 }

@@ -6,6 +6,7 @@ export interface APIKey {
   readonly name: string
   readonly permissions: readonly (
     | 'tokens:read'
+    | 'tokens:prove'
     | 'tokens:revoke'
     | 'integrations:read'
     | 'integrations:test'
@@ -44,6 +45,7 @@ export interface NewAPIKey {
   readonly name: string
   readonly permissions: readonly (
     | 'tokens:read'
+    | 'tokens:prove'
     | 'tokens:revoke'
     | 'integrations:read'
     | 'integrations:test'
@@ -79,6 +81,7 @@ export interface Principal {
   readonly permissions: readonly {
     readonly permission:
       | 'tokens:read'
+      | 'tokens:prove'
       | 'tokens:revoke'
       | 'integrations:read'
       | 'integrations:test'

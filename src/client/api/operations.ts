@@ -18,6 +18,7 @@ export interface Operations
 export const OPERATIONS = {
   getToken: ['GET', '/tokens/{integration}'],
   revokeToken: ['DELETE', '/tokens/{integration}'],
+  proveRequests: ['POST', '/tokens/{integration}/proofs'],
   checkToken: ['POST', '/tokens/{integration}/check'],
   putIntegration: ['PUT', '/integrations/{name}'],
   getIntegration: ['GET', '/integrations/{name}'],

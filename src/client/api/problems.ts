@@ -35,6 +35,7 @@ export interface Problem {
     | 'credential_rejected'
     | 'credential_state'
     | 'token_bound'
+    | 'nothing_to_prove'
     | 'another_version'
     | 'conflict'
     | 'integration_changed'

@@ -23,6 +23,7 @@ export interface ServiceOperations {
       readonly principal?: string
       readonly action?:
         | 'token.read'
+        | 'token.proved'
         | 'token.minted'
         | 'token.refused'
         | 'token.checked'

@@ -9,6 +9,7 @@ export interface AuditEvent {
   readonly principal: string | null
   readonly action:
     | 'token.read'
+    | 'token.proved'
     | 'token.minted'
     | 'token.refused'
     | 'token.checked'

@@ -34,6 +34,22 @@ export interface CheckOfAToken {
   }
 }
 
+/** Experimental. A bound access token, with a proof for each request. */
+export interface Proofs {
+  readonly integration: string
+  readonly token_type: 'DPoP'
+  /** The token for the header `Authorization: DPoP …`. It works with a proof only. */
+  readonly access_token: string
+  /** Public fingerprint of the token, which may be logged. */
+  readonly token_id: string
+  /** Host for API calls with this token. */
+  readonly instance_url: string
+  /** Remaining lifetime in seconds. */
+  readonly expires_in: number
+  /** For the header `DPoP`, in the order of `requests`. Each is for one request. */
+  readonly proofs: readonly string[]
+}
+
 /** An access token and its host. */
 export interface Token {
   readonly integration: string

@@ -72,6 +72,18 @@ export const CALLER_COMMANDS: readonly LoadedCommand[] = [
     load: async () => (await import('../remote/keys.ts')).runKeysRevoke,
   },
   {
+    name: 'policy suggest',
+    summary: 'print the smallest requests for each caller of an integration (experimental)',
+    details:
+      'From the proofs that callers asked for in the last 30 days, and those that they were refused. With a key that has integrations:read.',
+    operands: [{ name: 'NAME', completes: 'integration' }],
+    options: [JSON_OPTION],
+    examples: [['valetkey policy suggest billing', 'as YAML, for the requests of a key']],
+    exits: { 1: 'nobody named a request' },
+    isRemote: true,
+    load: async () => (await import('../remote/policy.ts')).runPolicySuggest,
+  },
+  {
     name: 'audit',
     summary: 'print what was done, oldest first',
     options: [

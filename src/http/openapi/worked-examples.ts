@@ -23,6 +23,17 @@ export const WORKED_EXAMPLES: Readonly<Record<string, WorkedExample>> = {
   postOAuthToken: {
     body: { grant_type: 'client_credentials', scope: 'integration:client-credentials' },
   },
+  proveRequests: {
+    parameters: client,
+    body: {
+      requests: [
+        {
+          method: 'GET',
+          url: 'https://acme.my.salesforce.com/services/data/v66.0/query?q=SELECT+Id+FROM+Account',
+        },
+      ],
+    },
+  },
   passGateway: { parameters: client },
   logIn: { parameters: client, body: { grant_type: 'client_credentials' } },
   ignoreRevocation: { parameters: client, body: { token: '00D…!AQ…' } },

@@ -30,12 +30,14 @@ interface HandOutDependencies {
 type Asked = Pick<FastifyRequest, 'id' | 'principal'>
 
 /** Writes a token into the headers of an answer. Returns the body. Undefined: no body. */
-type Writer = (reply: FastifyReply, served: Served, at: number) => string | undefined
+type Writer = (
+  reply: FastifyReply,
+  served: Served,
+  at: number,
+) => string | undefined | Promise<string | undefined>
 
-interface DoorOptions {
-  /** Whether the door hands out a proof with the token. Default: no, and bound tokens are refused. */
-  readonly proves?: boolean
-}
+/** Called before the audit. Throws if the door does not hand out this token. */
+type Admit = (served: Served) => void
 
 interface Wanted {
   readonly integration: string
@@ -55,10 +57,10 @@ export function createHandOut(dependencies: HandOutDependencies) {
     request: Asked,
     reply: FastifyReply,
     write: Writer,
-    proves: boolean,
+    admit: Admit,
   ) => {
     const { lease } = served
-    if (!proves && isBound(lease)) throw tokenBound(lease.integration)
+    admit(served)
     const body = () => {
       const at = now()
       onRead(request.principal.id, lease, at)
@@ -75,7 +77,7 @@ export function createHandOut(dependencies: HandOutDependencies) {
     reply: FastifyReply,
     { integration, ...wanted }: Wanted,
     write: Writer,
-    { proves = false }: DoorOptions = PLAIN,
+    admit: Admit = refuseBound,
   ): void | Promise<void> => {
     audit.requireWritable()
     const found = broker.lease(integration, request.principal, { ...wanted, requestId: request.id })
@@ -84,9 +86,9 @@ export function createHandOut(dependencies: HandOutDependencies) {
       found instanceof Promise
         ? found.then(async (served) => {
             broker.requireStill(integration, await identify(request))
-            return answer(served, request, reply, write, proves)
+            return answer(served, request, reply, write, admit)
           })
-        : answer(found, request, reply, write, proves)
+        : answer(found, request, reply, write, admit)
     return body instanceof Promise
       ? body.then((ready) => void reply.send(ready))
       : replyBatcher.send(reply, body)
@@ -100,7 +102,10 @@ interface TokenRouteDependencies {
   readonly audit: Pick<AuditLog, 'change'>
 }
 
-const PLAIN: DoorOptions = {}
+/** Clients of most doors would send it as a bearer token. */
+const refuseBound: Admit = ({ lease }) => {
+  if (isBound(lease)) throw tokenBound(lease.integration)
+}
 
 const JSON_TYPE = 'application/json; charset=utf-8'
 

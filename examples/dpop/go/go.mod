@@ -1,0 +1,3 @@
+module example.valetkey/dpop
+
+go 1.22

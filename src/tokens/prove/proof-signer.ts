@@ -1,0 +1,76 @@
+/** Signs the proofs that go with a bound token. Experimental: no Salesforce org has confirmed it. */
+import type { AuditLog } from '../../audit/log.ts'
+import type { Principal } from '../../callers/policy.ts'
+import { boundKeyOf } from '../../dpop/binding.ts'
+import { athOf, signProof } from '../../dpop/proof.ts'
+import { hostOf } from '../serve/instance-place.ts'
+import type { Lease } from '../serve/lease.ts'
+import { createLeaseTexts } from '../serve/lease-texts.ts'
+import type { ProvableRequest } from './asked-request.ts'
+import { createHandedBackNonces } from './handed-back-nonces.ts'
+import type { ProofMeter } from './proof-meter.ts'
+
+export type ProofSigner = ReturnType<typeof createProofSigner>
+
+export interface ProofSignerDependencies {
+  /** What the fleet knows. */
+  readonly nonces: { of(thumbprint: string, host: string): string | undefined }
+  /** Epoch milliseconds by the clock of a host, as far as its answers tell it. The clock of the caller does not count. */
+  readonly nowAt: (host: string) => number
+  readonly uniqueId: () => string
+  readonly audit: Pick<AuditLog, 'proved'>
+  readonly meter: ProofMeter
+}
+
+interface Asker {
+  readonly id: string
+  readonly principal: Principal
+}
+
+interface Signed {
+  /** In the order of the requests. */
+  readonly proofs: readonly string[]
+  /** Strict audit: resolves when the lines are written. Else undefined. */
+  readonly written: Promise<void> | undefined
+}
+
+export function createProofSigner(dependencies: ProofSignerDependencies) {
+  const { nonces, nowAt, uniqueId, audit, meter } = dependencies
+  const handedBack = createHandedBackNonces(nonces)
+  const athOfLease = createLeaseTexts(({ accessToken }) => athOf(accessToken))
+
+  return {
+    /** Whether a nonce that the caller got from Salesforce explains a refusal: the last proof was without it. */
+    explainsRefusal: handedBack.isNews,
+    /** Signs now and for now: nothing is signed ahead or kept. `nonce`: what the caller got from Salesforce. Throws `audit_unavailable`. */
+    sign(
+      asker: Asker,
+      lease: Lease,
+      requests: readonly ProvableRequest[],
+      nonce: string | undefined,
+    ): Signed {
+      const key = boundKeyOf(lease)
+      if (!key) throw new Error('proofs were asked for a token that is not bound')
+      const host = hostOf(lease)
+      const { integration } = lease
+      const principal = asker.principal.id
+      const use = { principal, integration, thumbprint: key.thumbprint, host }
+      if (nonce !== undefined) handedBack.put(use, nonce)
+      const claims = { ath: athOfLease(lease), nonce: handedBack.of(use) }
+      const now = () => nowAt(host)
+      const lines = requests.map(({ method, path }) => ({ method, path, jti: uniqueId() }))
+      const written = audit.proved(asker, integration, lease.tokenId, lines)
+      const proofs = requests.map(({ method, url }, at) =>
+        signProof(
+          key,
+          { method, url, ...claims },
+          { now, uniqueId: () => lines[at]?.jti ?? uniqueId() },
+        ),
+      )
+      for (const { method, path } of requests) {
+        meter.signed(principal, lease, { method, path })
+      }
+      return { proofs, written }
+    },
+  }
+}
