@@ -35,7 +35,10 @@ export async function waitForKeyring<Result>(
   const stopping = new AbortController()
   const stop = () => stopping.abort()
   const signals = ['SIGTERM', 'SIGINT'] as const
+  // There is no file to read again yet, and the default of Node is to end the process.
+  const ignore = () => log.info('SIGHUP is ignored while this replica waits')
   for (const signal of signals) process.on(signal, stop)
+  process.on('SIGHUP', ignore)
   let waiting: Waiting | undefined
   try {
     while (!stopping.signal.aborted) {
@@ -55,6 +58,7 @@ export async function waitForKeyring<Result>(
     return undefined
   } finally {
     for (const signal of signals) process.off(signal, stop)
+    process.off('SIGHUP', ignore)
     await waiting?.close()
   }
 }

@@ -191,6 +191,7 @@ t.test(
         t.equal((await one.call('GET', '/tokens/billing')).status, 200, 'those that run go on')
       }
       await fleet.integrate(`made-while-${mode}`)
+      child.kill('SIGHUP')
       if (mode === 'stall') {
         child.kill('SIGTERM')
         t.same(await ended, [0, null], 'and a replica that waits can be stopped')

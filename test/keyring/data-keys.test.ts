@@ -187,6 +187,12 @@ else {
       const { keyVersion = 0 } = maintainer.wrappedBy(opened.keyring.sealingKeyId) ?? {}
       await bao.call('POST', `transit/keys/${KEY}/rotate`, {})
       await maintainer.rewrap()
+      const policy = 'path "transit/encrypt/*" { capabilities = ["update"] }'
+      const kept = await stored(store.documents)
+      await bao.call('PUT', 'sys/policies/acl/keyring', { policy })
+      await t.rejects(maintainer.rewrap(), { code: 'signing_refused' })
+      await bao.call('PUT', 'sys/policies/acl/keyring', { policy: WRAPPING_POLICY })
+      t.same(await stored(store.documents), kept, 'what cannot be unwrapped is not kept')
       const { body } = await stored(store.documents)
       const version = Number(keyVersion) + 1
       t.match(body.keys[0]?.wrapped, new RegExp(`^vault:v${version}:`))

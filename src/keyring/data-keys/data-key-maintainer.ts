@@ -1,5 +1,4 @@
 /** Keeps the data keys of this process in the store, and learns those that another process put there. */
-import { timingSafeEqual } from 'node:crypto'
 import type { Keyring } from '../../crypto/keyring.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import { createOutageLogger } from '../../runtime/outage-logger.ts'
@@ -13,11 +12,12 @@ import {
   addDataKeys,
   DATA_KEYS,
   type DataKey,
+  isSameKey,
+  unwrapped,
   versionOf,
   type WrappedKey,
   wrapped,
 } from './data-key-record.ts'
-import { unwrapped } from './open-keyring.ts'
 
 /** What a process holds of its data keys, and what wraps them. */
 export interface HeldDataKeys {
@@ -77,7 +77,7 @@ export function createDataKeyMaintainer(dependencies: {
   /** Another process wrapped a held key again, or somebody spoiled its text. */
   const settle = async (wrapper: Wrapper, ours: DataKey, theirs: WrappedKey) => {
     const found = await unlessRefused(unwrapped(wrapper, theirs))
-    if (found && isSame(found.key, ours.key)) {
+    if (found && isSameKey(found.key, ours.key)) {
       held.set(theirs.id, found)
       return
     }
@@ -156,8 +156,6 @@ export function createDataKeyMaintainer(dependencies: {
     stop: task.stop,
   }
 }
-
-const isSame = (a: Uint8Array, b: Uint8Array) => a.length === b.length && timingSafeEqual(a, b)
 
 async function unlessRefused<Value>(work: Promise<Value>): Promise<Value | undefined> {
   try {

@@ -3,7 +3,9 @@
  * store alone, and a backup alone, open nothing. One document has all data keys of one name: the
  * first one seals. Nothing is sealed with a data key before its document is written.
  */
+import { timingSafeEqual } from 'node:crypto'
 import { Type } from 'typebox'
+import { signingRefused } from '../../signers/signing-problem.ts'
 import type { Wrapper } from '../../signers/wrapping/wrapping.ts'
 import { documentKind } from '../../store/documents.ts'
 import type { BodyOf } from '../../store/record-body.ts'
@@ -51,9 +53,19 @@ export interface DataKey {
 }
 
 /** So that the text is valid for this key of this name only, and is no ciphertext of something else. */
-export const bindingOf = (name: string, id: string): string => `valetkey/data-key/1:${name}:${id}`
+const bindingOf = (name: string, id: string): string => `valetkey/data-key/1:${name}:${id}`
 
 /** Throws `signer_unavailable`, `signing_refused`. */
+export async function unwrapped(wrapper: Wrapper, record: WrappedKey): Promise<DataKey> {
+  const { name } = wrapper
+  const key = await wrapper.unwrap(record.wrapped, bindingOf(name, record.id))
+  return { name, key, record }
+}
+
+/**
+ * Unwraps the result once, because a policy that lets a service wrap and not unwrap would lose all
+ * that the key seals. Throws `signer_unavailable`, `signing_refused`.
+ */
 export async function wrapped(
   wrapper: Wrapper,
   { id, key }: { readonly id: string; readonly key: Uint8Array },
@@ -61,8 +73,15 @@ export async function wrapped(
 ): Promise<WrappedKey> {
   const { name, signer, key: by } = wrapper
   const text = await wrapper.wrap(key, bindingOf(name, id))
-  return { id, wrapped: text, signer: signer.name, key: by, wrappedAt: now }
+  const record = { id, wrapped: text, signer: signer.name, key: by, wrappedAt: now }
+  const { key: back } = await unwrapped(wrapper, record)
+  if (isSameKey(back, key)) return record
+  throw signingRefused(signer.name, `does not give back what it wrapped with ${by}`)
 }
+
+/** In constant time. */
+export const isSameKey = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && timingSafeEqual(a, b)
 
 /** The version of the key that wrapped. Null: the signer has none. */
 export function versionOf({ wrapped: text }: Pick<WrappedKey, 'wrapped'>): number | null {

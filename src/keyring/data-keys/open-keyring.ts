@@ -1,17 +1,14 @@
 /** Makes the keyring of a process: keys of the setting as they are, and data keys of the store, unwrapped once. */
-import { timingSafeEqual } from 'node:crypto'
 import { createKeyring, type Keyring, newSealingKey } from '../../crypto/keyring.ts'
 import { isOutside, type KeyringEntry, outsideText } from '../../crypto/keyring-text.ts'
 import { BrokerError } from '../../errors/errors.ts'
-import { signingRefused } from '../../signers/signing-problem.ts'
 import type { Wrapper, Wrappers } from '../../signers/wrapping/wrapping.ts'
 import type { Documents } from '../../store/store.ts'
 import {
-  bindingOf,
   DATA_KEYS,
   type DataKey,
   type DataKeysBody,
-  type WrappedKey,
+  unwrapped,
   wrapped,
 } from './data-key-record.ts'
 
@@ -72,14 +69,6 @@ async function unwrapAll(
   return opened
 }
 
-/** Throws `signer_unavailable`, `signing_refused`. */
-export async function unwrapped(wrapper: Wrapper, record: WrappedKey): Promise<DataKey> {
-  const { name } = wrapper
-  const key = await wrapper.unwrap(record.wrapped, bindingOf(name, record.id))
-  return { name, key, record }
-}
-
-/** A data key counts only after it was unwrapped once: a policy that lets a service wrap and not unwrap would lose all that it seals. */
 async function makeIfNone(
   wrapper: Wrapper,
   documents: WrappedDocuments,
@@ -89,13 +78,6 @@ async function makeIfNone(
   if (await DATA_KEYS.read(documents, name)) return
   const made = newSealingKey(now())
   const record = await wrapped(wrapper, made, now())
-  const { key } = await unwrapped(wrapper, record)
-  if (key.length !== made.key.length || !timingSafeEqual(key, made.key)) {
-    throw signingRefused(
-      wrapper.signer.name,
-      `does not give back what it wrapped with ${wrapper.key}`,
-    )
-  }
   await DATA_KEYS.claim(documents, name, { keys: [record] }, { expected: 'absent' })
 }
 
