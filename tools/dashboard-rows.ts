@@ -1,4 +1,5 @@
 /** The content of the dashboard: rows of panels with their queries. */
+import { NEAR_DAYS, SOON_DAYS } from '../src/doctor/credential-checks.ts'
 
 interface Query {
   readonly expr: string
@@ -44,6 +45,9 @@ const latencies = (metric: string, by?: string): readonly Query[] =>
 
 const one = (expr: string, legend = ''): readonly Query[] => [{ expr, legend }]
 
+/** As the doctor warns and fails. */
+const CERTIFICATE_DAYS = [SOON_DAYS, NEAR_DAYS] as const
+
 const OWNER = 'integration, environment, owner'
 
 export const ROWS: readonly DashboardRow[] = [
@@ -72,7 +76,7 @@ export const ROWS: readonly DashboardRow[] = [
         'Next certificate ends in',
         'd',
         `min(valetkey_certificate_expires_in_seconds{${OF_INTEGRATION}}) / 86400`,
-        [14, 3],
+        CERTIFICATE_DAYS,
       ),
       stat(
         'Replicas that hear the store',
@@ -201,7 +205,7 @@ export const ROWS: readonly DashboardRow[] = [
         queries: one(
           `sort(min by (${OWNER}) (valetkey_certificate_expires_in_seconds{${OF_INTEGRATION}}) / 86400)`,
         ),
-        steps: [14, 3],
+        steps: CERTIFICATE_DAYS,
       },
       {
         ...graph('Login budget spent', 'percentunit', 7),

@@ -9,8 +9,8 @@ import { type DiagnosisCheck, failed, failedBy, passed, warned } from './check.t
 
 const DAY_MS = 86_400_000
 /** Below the first limit the check fails; below the second it warns, and expiry notices begin. */
-const NEAR_DAYS = 14
-const SOON_DAYS = 60
+export const NEAR_DAYS = 14
+export const SOON_DAYS = 60
 
 type OpenKey = Extract<OpenCredential, { type: 'certificate' }>
 

@@ -72,7 +72,7 @@ export function entryOf(integration: Integration, facts: StateFacts, now: number
     groups: [
       groupOfState(state),
       ...Object.entries(integration.labels).map(([key, value]) => groupOfLabel(key, value)),
-      ...(refused ? [`refusal/${refused.reason}`] : []),
+      ...(refused ? [`refusal/${refused.reason.slice(0, 64) || 'unknown'}`] : []),
       ...(ends === undefined ? [] : [`certificate/${weekOf(ends)}`]),
     ],
     isSteady: state === 'ready' && facts.hasSubject && !facts.hasOtherIdentity && !refused,

@@ -24,7 +24,7 @@ interface IndexerDependencies {
 }
 
 export interface Indexer {
-  /** Replaces stale entries now, at most about a thousand. */
+  /** Replaces stale entries now, at most about a thousand. Callers at the same time share the work. */
   catchUp(): Promise<void>
   start(): void
   stop(): Promise<void>
@@ -84,6 +84,13 @@ export function createIndexer(dependencies: IndexerDependencies): Indexer {
     },
   })
 
+  const someRounds = async () => {
+    for (let rounds = 0; rounds < ROUNDS_OF_A_QUESTION; rounds += 1) {
+      if ((await round()) > 0) return
+    }
+  }
+  let running: Promise<void> | undefined
+
   let known: string | undefined
   let isWaiting = false
   const wakeSoon = async () => {
@@ -103,10 +110,11 @@ export function createIndexer(dependencies: IndexerDependencies): Indexer {
   return {
     start: task.start,
     stop: task.stop,
-    async catchUp() {
-      for (let rounds = 0; rounds < ROUNDS_OF_A_QUESTION; rounds += 1) {
-        if ((await round()) > 0) return
-      }
+    catchUp() {
+      running ??= someRounds().finally(() => {
+        running = undefined
+      })
+      return running
     },
   }
 }
