@@ -158,6 +158,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const rotation = composeRotation({
     ...{ core, integrations, engine, salesforce, permissions, publicUrl, audit },
     freezes: gateOfFreezes,
+    readsSecrets: signers.readsSecrets,
   })
   const connections = composeConnections({
     ...{ core, integrations, engine, permissions, audit, meter: metering.connections, publicUrl },
@@ -203,6 +204,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       keyringTrouble: seals.trouble(),
       unproven: seals.unproven(),
       issuers: callers.issuers(),
+      ...(signers.readsSecrets && { unreadSecrets: rotation.unreadSecrets() }),
     })
   metering.requests(server)
   metering.observe({
@@ -245,7 +247,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       ...{ config, core, connections, rotation, integrations, audit, gate },
     })
     registerIntegrationParts(guarded, {
-      ...{ core, indexer, integrations, engine, salesforce, audit, gate },
+      ...{ core, indexer, engine, salesforce, audit, gate },
+      integrations: { ...integrations, secretTrouble: rotation.secretTrouble },
     })
   })
   await server.ready()

@@ -205,7 +205,7 @@ export function registerCredentialParts(guarded: Server, parts: CredentialPartDe
 interface IntegrationPartDependencies {
   readonly core: Core<unknown>
   readonly indexer: Indexer
-  readonly integrations: Integrations
+  readonly integrations: Integrations & Pick<Rotation, 'secretTrouble'>
   readonly engine: LeaseEngine
   readonly salesforce: Salesforce
   readonly audit: AuditLog
@@ -215,8 +215,9 @@ interface IntegrationPartDependencies {
 /** Integrations, with their doctor and their identity. */
 export function registerIntegrationParts(
   guarded: Server,
-  { core, indexer, integrations, engine, salesforce, audit, gate }: IntegrationPartDependencies,
+  parts: IntegrationPartDependencies,
 ): void {
+  const { core, indexer, integrations, engine, salesforce, audit, gate } = parts
   const { revoker, grants, status } = engine
   const { confirm } = gate
   const { documents, outcomes } = core.store
@@ -226,6 +227,8 @@ export function registerIntegrationParts(
     doctor: createDoctor({ outbound, hosts, grants, clock, now, monotonic }),
     readSealed: integrations.readSealed,
     mint: engine.doctorMint,
+    outside: integrations.outside,
+    secretTrouble: integrations.secretTrouble,
   })
   registerDoctorRoutes(guarded, { integrations, doctor, audit })
   const pins = createPinStore(documents)

@@ -3,7 +3,11 @@ import { Type } from 'typebox'
 import { PERMISSIONS } from '../callers/policy.ts'
 import { RequestPatterns } from '../callers/schemas.ts'
 import { TEXT_FORMS } from '../http/text-forms.ts'
-import { GenerateSchema, SignerSchema } from '../integrations/schemas/credential-schema.ts'
+import {
+  GenerateSchema,
+  SignerSchema,
+  VaultSchema,
+} from '../integrations/schemas/credential-schema.ts'
 import { IntegrationBody } from '../integrations/schemas/schemas.ts'
 
 const strict = { additionalProperties: false }
@@ -58,10 +62,15 @@ const Caller = Type.Object(
 const { new_version: _v, ...generated } = GenerateSchema.properties
 const DeclaredGenerate = Type.Object(generated, strict)
 
-/** Secrets come from files, because this file may be in a repository. */
+/** Secrets come from files or vaults, because this file may be in a repository. */
 const FileCredential = Type.Object(
   {
     private_key_file: Type.Optional(Path),
+    private_key: Type.Optional(VaultSchema),
+    certificate: Type.Optional(VaultSchema),
+    keystore: Type.Optional(VaultSchema),
+    passphrase: Type.Optional(VaultSchema),
+    client_secret: Type.Optional(VaultSchema),
     certificate_file: Type.Optional(Path),
     keystore_file: Type.Optional(Path),
     passphrase_file: Type.Optional(Path),

@@ -3,6 +3,8 @@ import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import type { CallerEntry, IssuerSettings } from '../callers/caller-entry.ts'
 import { requestsTrouble } from '../callers/policy.ts'
+import { credentialInputOf, type GivenCredential } from '../credentials/credential-input.ts'
+import type { OutsideMember } from '../credentials/outside.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { camelKeys } from '../http/server/casing.ts'
 import { deploymentNamed } from '../integrations/certificate-deployment.ts'
@@ -119,16 +121,18 @@ function entryOf(
 
 type Entry = Omit<IntegrationInput, 'credential'> & {
   readonly credential?: FileCredential &
-    Pick<NonNullable<IntegrationInput['credential']>, 'signer' | 'generate' | 'from' | 'alias'>
+    Pick<GivenCredential, OutsideMember | 'signer' | 'generate' | 'from' | 'alias'>
 }
 
 function splitCredential({ credential, ...definition }: Entry) {
   if (!credential) return { input: definition, files: {} }
-  const { signer, generate, from, alias, ...files } = credential
+  const { signer, generate, from, alias, ...rest } = credential
+  const { asked, ...files } = credentialInputOf(rest)
   return {
     input: {
       ...definition,
       credential: {
+        ...(asked && { asked }),
         ...(signer && { signer }),
         ...(generate && { generate }),
         ...(from !== undefined && { from }),

@@ -209,7 +209,9 @@ export const readingWith =
 /** Integrations whose credentials others use come before these. What may wait for a signer comes last. */
 function inOrder(entries: readonly DeclaredEntry[]): readonly DeclaredEntry[] {
   const signing = new Set(
-    entries.flatMap(({ name, input }) => (input?.credential?.signer ? [name] : [])),
+    entries.flatMap(({ name, input: { credential } = {} }) =>
+      credential?.signer || credential?.asked ? [name] : [],
+    ),
   )
   const rankOf = ({ name, input }: DeclaredEntry): number => {
     const from = input?.credential?.from

@@ -139,7 +139,7 @@ export const SETTINGS = {
   }),
   signersFile: optional('VALETKEY_SIGNERS', read.path, {
     meaning:
-      'The file of [signers](key-custody.md): services such as Vault that sign with keys that the broker does not have, and that wrap the keys of its keyring. Read at the start.',
+      'The file of [signers](key-custody.md): services such as Vault that sign with keys that the broker does not have, that wrap the keys of its keyring, or that have its secrets. Read at the start.',
   }),
   configFile: optional('VALETKEY_CONFIG', read.path, {
     meaning: 'A YAML file with `issuers`, `callers` and `integrations`.',

@@ -133,6 +133,7 @@ function settingsOf(name: string, one: SignerEntry, ca: string | undefined): Sig
 const vaultOf = (name: string, one: VaultEntry, ca: string | undefined): SignerSettings => ({
   ...{ ...commonOf(name, one), type: one.type, address: one.address },
   mount: one.mount ?? 'transit',
+  ...(one.secrets && { secrets: one.secrets }),
   ...(one.namespace !== undefined && { namespace: one.namespace }),
   ...(ca !== undefined && { ca }),
   auth: authOf(one.auth),

@@ -72,6 +72,7 @@ const Vault = Type.Object(
     mount: Type.Optional(Mount),
     namespace: Type.Optional(Text),
     ca_file: Type.Optional(Path),
+    secrets: Type.Optional(Globs),
     auth: Auth,
     ...common,
   },

@@ -1,5 +1,6 @@
 /** The app through which an integration is connected, with its opened credentials. */
 import { activeOf, openCredential } from '../credentials/credential.ts'
+import type { OutsideSecrets } from '../credentials/outside-secrets.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { GrantContext, OpenCredential } from '../grants/grant.ts'
 import type { RefreshTokenSettings } from '../grants/refresh-token.ts'
@@ -12,12 +13,17 @@ import type { Client } from './finish.ts'
 interface ConnectionClientDependencies {
   readonly integrations: { readSealed(name: string): Promise<SealedIntegration | undefined> }
   readonly grants: GrantContext
+  readonly outside: Pick<OutsideSecrets, 'filled'>
 }
 
-/** Throws `integration_draft`, `record_corrupt`. */
+/** Throws `integration_draft`, `record_corrupt`, and the problem of a secret that its vault did not give. */
 export type ClientOf = (integration: Integration) => Promise<Client>
 
-export function createClientOf({ integrations, grants }: ConnectionClientDependencies): ClientOf {
+export function createClientOf({
+  integrations,
+  grants,
+  outside,
+}: ConnectionClientDependencies): ClientOf {
   return async ({ name, credentialFrom, loginUrl }) => {
     const sealed = await integrations.readSealed(name)
     const owner = credentialFrom === null ? sealed : await readLender(integrations, credentialFrom)
@@ -26,7 +32,7 @@ export function createClientOf({ integrations, grants }: ConnectionClientDepende
     const active = activeOf(owner.integration.credentials)
     const clientId = clientIdOf(integration, active)
     if (clientId === undefined) throw draft()
-    const { byId } = await owner.open()
+    const { byId } = await outside.filled(await owner.open())
     const secret = active && byId[active.id]
     const credential = secret && proofOf(openCredential(secret))
     const settings = integration.grant as RefreshTokenSettings
@@ -41,7 +47,9 @@ export function createClientOf({ integrations, grants }: ConnectionClientDepende
       .filter((one) => clientIdOf(integration, one) === clientId)
       .flatMap(({ id }) => {
         const other = byId[id]
-        return (other && proofOf(openCredential(other)).clientSecret) ?? []
+        // A former secret that its vault has no more proves nothing any more.
+        if (!other || 'outside' in other) return []
+        return proofOf(openCredential(other)).clientSecret ?? []
       })
     return { clientId, clientAuth, clientSecrets }
   }

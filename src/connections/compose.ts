@@ -8,6 +8,7 @@ import type { TokenAnswer } from '../grants/token-endpoint/token-answer.ts'
 import type { Server } from '../http/server/server.ts'
 import { createIdentityGuard } from '../identity/identity-guard.ts'
 import { createPinStore } from '../identity/pin-store.ts'
+import type { Integrations } from '../integrations/compose.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import type { Core } from '../store/core.ts'
@@ -27,12 +28,11 @@ import { createClaim, createDisconnect, createEnd } from './end.ts'
 import { createFinish } from './finish.ts'
 import { registerConnectionRoutes } from './routes.ts'
 import { createWebServerFlow } from './web-server-flow.ts'
-
 export type Connections = ReturnType<typeof composeConnections>
 
 export function composeConnections(dependencies: {
   readonly core: Core<StoreEvents>
-  readonly integrations: IntegrationStore
+  readonly integrations: IntegrationStore & Pick<Integrations, 'outside'>
   readonly engine: Pick<LeaseEngine, 'custody' | 'revoker' | 'grants'>
   readonly permissions: PermissionResolver
   readonly freezes: Pick<FreezeGate, 'require' | 'of'>
@@ -51,7 +51,7 @@ export function composeConnections(dependencies: {
   const { documents } = store
   const { endpoint } = grants
   const stored = createConnectionStore({ documents, keyring })
-  const clientOf = createClientOf({ integrations, grants })
+  const clientOf = createClientOf({ integrations, grants, outside: integrations.outside })
   const guard = createIdentityGuard({ pins: createPinStore(documents), audit, now, log })
 
   const familyOf = async ({ name, uid }: Pick<Integration, 'name' | 'uid'>) => {

@@ -3,8 +3,10 @@
 import { createHash } from 'node:crypto'
 import { Secret } from '../crypto/secret.ts'
 import type { StoredDpopKey } from '../dpop/dpop-key.ts'
+import { BrokerError } from '../errors/errors.ts'
 import type { CredentialType, OpenCredential } from '../grants/grant.ts'
 import type { KeyReference, RemoteKey } from '../signers/remote-key.ts'
+import { type Outside, textOfSources } from './outside.ts'
 
 export const CREDENTIAL_STATES = ['pending', 'staged', 'active', 'retired'] as const
 export const CREDENTIAL_TYPES = [
@@ -52,11 +54,22 @@ export interface Credential {
   readonly certificate: CertificateInfo | null
   /** Where its key is. Absent: the broker has it. */
   readonly signer?: KeyReference
+  /** In which vault its secret is. Absent: the store has it, or a signer. */
+  readonly outside?: Pick<Outside, 'sources' | 'versions'>
   /** PKCS#10 in PEM, for a CA to sign. Present while it is pending. */
   readonly csr?: string
   /** Fingerprint of the refresh token that came with it and starts a custody. The current token may be a successor. */
   readonly refreshTokenId?: string
 }
+
+type OutsideSecret = {
+  readonly [Type in CredentialType]: {
+    readonly type: Type
+    readonly outside: Outside
+    readonly refreshToken?: string
+    readonly problem?: BrokerError
+  }
+}[CredentialType]
 
 /** The secret half, which is sealed in the store. */
 export type CredentialSecret =
@@ -64,6 +77,8 @@ export type CredentialSecret =
   /** The key is at a signer. Sealed, so that nobody can exchange it in the store. */
   | { readonly type: 'certificate'; readonly remote: RemoteKey; readonly refreshToken?: string }
   | { readonly type: 'client_secret'; readonly clientSecret: string }
+  /** The secret is in a vault. `problem`: why it could not be read for this use; it is never stored. */
+  | OutsideSecret
   /** Without a client secret, the app needs none. Without a refresh token, the custody got it in another way. */
   | {
       readonly type: 'refresh_token'
@@ -85,8 +100,12 @@ export const NO_SECRETS: CredentialSecrets = { byId: {}, known: [] }
 /** Shortest time for which a retired credential stays as the fallback. */
 export const FALLBACK_MS = 15 * 60_000
 
-/** The client authentication. It does not contain a refresh token, because the custody holds that. */
+/** The client authentication. It does not contain a refresh token, because the custody holds that. Throws the problem of a secret that could not be read from its vault. */
 export function openCredential(secret: CredentialSecret): OpenCredential {
+  if ('outside' in secret) {
+    const { problem } = secret
+    throw problem ?? new BrokerError('record_corrupt', 'The secret of a credential was not read')
+  }
   switch (secret.type) {
     case 'certificate':
       return {
@@ -111,7 +130,7 @@ export const refreshTokenIdOf = (token: Secret): string =>
 
 /** The refresh token that came with a credential. */
 export const refreshTokenOf = (secret: CredentialSecret): Secret | undefined =>
-  secret.type === 'client_secret' || secret.refreshToken === undefined
+  !('refreshToken' in secret) || secret.refreshToken === undefined
     ? undefined
     : new Secret(secret.refreshToken)
 
@@ -151,6 +170,12 @@ export function digestOfCredential(
 }
 
 function textsOf(secret: CredentialSecret): readonly (string | null)[] {
+  if ('outside' in secret) {
+    const { outside, refreshToken } = secret
+    const { sources, digest, alias = null } = outside
+    const token = refreshToken === undefined ? [] : [refreshToken]
+    return [secret.type, 'outside', textOfSources(sources), alias, digest, ...token]
+  }
   switch (secret.type) {
     case 'certificate': {
       const { refreshToken } = secret

@@ -5,7 +5,6 @@ import type { IssuingKey } from '../crypto/issuance.ts'
 import { generateKeyPair, type KeyBits, parsePrivateKey } from '../crypto/key-pair.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { CredentialType } from '../grants/grant.ts'
-import { isPlaceholder, unquoted } from '../http/placeholder.ts'
 import type { KeyReference, RemoteKey } from '../signers/remote-key.ts'
 import type { Signers } from '../signers/signers.ts'
 import { asCredential } from '../signers/signing-problem.ts'
@@ -17,16 +16,13 @@ import {
   refreshTokenIdOf,
   refreshTokenOf,
 } from './credential.ts'
-import { type CredentialInput, checkShape, hasKey } from './credential-input.ts'
+import { type CredentialInput, checkShape, has, hasKey } from './credential-input.ts'
+import { checkClientSecret, checkRefreshToken } from './credential-text.ts'
+import type { FreshCredential } from './fresh-credential.ts'
 import { NO_REMARKS, type Remarks, readCertificate, readKeyMaterial } from './key-material.ts'
+import { createOutsideIntake } from './outside-intake.ts'
+import { type OutsideSecrets, outsideIn } from './outside-secrets.ts'
 import { isKnownKey, signerIn } from './remote-credential.ts'
-
-/** A checked credential with its secret. It has no state yet. */
-export interface FreshCredential {
-  readonly credential: Credential
-  readonly secret: CredentialSecret
-  readonly remarks: Remarks
-}
 
 /** The certificate of a pending key. */
 interface Certified {
@@ -44,17 +40,16 @@ interface IntakeOptions {
 }
 
 interface IntakeDependencies {
-  readonly signers: Pick<Signers, 'find' | 'sign' | 'makesVersions'>
+  readonly signers: Pick<Signers, 'find' | 'sign' | 'makesVersions' | 'referenceFor'>
+  readonly outside: OutsideSecrets
   readonly now: () => number
   readonly uniqueId: () => string
 }
 
-const CLIENT_SECRET = /^[\x21-\x7e]{1,512}$/
-const REFRESH_TOKEN = /^[\x21-\x7e]{1,4096}$/
 const DEFAULT_KEY_BITS = 2048
 const DEFAULT_DAYS = 365
 
-export function createIntake({ signers, now, uniqueId }: IntakeDependencies) {
+export function createIntake({ signers, outside, now, uniqueId }: IntakeDependencies) {
   const blank = (type: CredentialType, certificate: CertificateInfo | null): Credential => ({
     id: uniqueId(),
     type,
@@ -76,6 +71,7 @@ export function createIntake({ signers, now, uniqueId }: IntakeDependencies) {
     credential: {
       ...blank(secret.type, certificate),
       ...signerIn(secret),
+      ...outsideIn(secret),
       ...refreshTokenIdIn(secret),
     },
   })
@@ -151,41 +147,56 @@ export function createIntake({ signers, now, uniqueId }: IntakeDependencies) {
     return { ...made, credential: { ...made.credential, state: 'pending', csr } }
   }
 
+  const fromVault = createOutsideIntake({ signers, outside, fresh })
+
+  const taken = async (
+    input: CredentialInput,
+    needed: CredentialType,
+    name: string,
+    options: IntakeOptions,
+  ): Promise<FreshCredential> => {
+    const { clientSecret, refreshToken } = input
+    checkClientSecret(clientSecret)
+    checkRefreshToken(refreshToken)
+    if (needed === 'refresh_token') {
+      return fresh(
+        {
+          type: 'refresh_token',
+          ...(refreshToken !== undefined && { refreshToken }),
+          ...(clientSecret !== undefined && { clientSecret }),
+        },
+        null,
+      )
+    }
+    if (clientSecret !== undefined) return fresh({ type: 'client_secret', clientSecret }, null)
+    const { signer, generate, csr } = input
+    if (csr) return requested({ ...input, csr }, name)
+    if (signer && !generate) return remote({ ...input, signer }, name, options)
+    if (!signer && hasKey(input)) return imported(input, options)
+    return generated(input, name)
+  }
+
   return {
-    /** Throws `credential_invalid`, or `request_invalid` if the members do not fit together. */
+    /** Throws `credential_invalid`, `signer_unavailable`, or `request_invalid` if the members do not fit together. */
     async take(
-      input: CredentialInput,
+      given: CredentialInput,
       needed: CredentialType | 'none',
       name: string,
       options: IntakeOptions = {},
     ): Promise<FreshCredential> {
-      checkShape(input)
-      const { clientSecret, refreshToken } = input
+      checkShape(given)
       if (needed === 'none') {
         throw new BrokerError('credential_invalid', 'This grant takes no credential')
       }
-      if (!isKindOf(input, needed)) {
+      if (!isKindOf(given, needed)) {
         throw new BrokerError('credential_invalid', `This grant needs a ${NEEDED[needed]}`)
       }
-      checkText('client_secret', clientSecret, CLIENT_SECRET, 512)
-      checkText('refresh_token', refreshToken, REFRESH_TOKEN, 4096)
-      if (needed === 'refresh_token') {
-        return fresh(
-          {
-            type: 'refresh_token',
-            ...(refreshToken !== undefined && { refreshToken }),
-            ...(clientSecret !== undefined && { clientSecret }),
-          },
-          null,
-        )
-      }
-      if (clientSecret !== undefined) return fresh({ type: 'client_secret', clientSecret }, null)
-      const { signer, generate, csr } = input
-      if (csr) return requested({ ...input, csr }, name)
-      if (signer && !generate) return remote({ ...input, signer }, name, options)
-      if (!signer && hasKey(input)) return imported(input, options)
-      return generated(input, name)
+      if (!given.asked) return taken(given, needed, name, options)
+      const { input, leave } = await fromVault.fetched(given, name)
+      return leave(await taken(input, needed, name, options))
     },
+    sourcesOf: fromVault.sourcesOf,
+    reread: fromVault.reread,
     /** Throws `request_invalid` if the key cannot be rotated by itself, because its signer makes no versions. */
     checkRotates(
       credential: Pick<Credential, 'signer'> | undefined,
@@ -220,7 +231,7 @@ export function createIntake({ signers, now, uniqueId }: IntakeDependencies) {
 
 /** A refresh token is only accepted if the grant presents one. It is neither a key nor a client secret. */
 function isKindOf(input: CredentialInput, needed: CredentialType): boolean {
-  const hasSecret = input.clientSecret !== undefined
+  const hasSecret = has(input, 'clientSecret')
   const hasToken = input.refreshToken !== undefined
   switch (needed) {
     case 'certificate':
@@ -232,38 +243,13 @@ function isKindOf(input: CredentialInput, needed: CredentialType): boolean {
   }
 }
 
-function checkText(
-  member: string,
-  text: string | undefined,
-  pattern: RegExp,
-  longest: number,
-): void {
-  if (text === undefined) return
-  if (isPlaceholder(text)) {
-    throw new BrokerError(
-      'credential_invalid',
-      `${member}: it is a placeholder, like undefined, null or THE_CONSUMER_SECRET, and no value`,
-      { remedy: `Send the ${member} itself; look whether the variable that holds it is set.` },
-    )
-  }
-  if (unquoted(text) !== undefined) {
-    throw new BrokerError('credential_invalid', `${member}: it is in quotation marks`, {
-      remedy: `Send the ${member} without the quotation marks around it.`,
-    })
-  }
-  if (pattern.test(text)) return
-  throw new BrokerError(
-    'credential_invalid',
-    `${member}: it must be 1 to ${longest} visible ASCII characters without spaces`,
-  )
-}
-
 type KeySecret = Extract<CredentialSecret, { readonly type: 'certificate' }>
 
-const keyIn = (secret: KeySecret) =>
-  'remote' in secret
-    ? { keyObject: createPublicKey(secret.remote.publicKey) }
-    : parsePrivateKey(secret.privateKey)
+function keyIn(secret: KeySecret) {
+  if ('remote' in secret) return { keyObject: createPublicKey(secret.remote.publicKey) }
+  if ('privateKey' in secret) return parsePrivateKey(secret.privateKey)
+  throw new Error('A key of a vault never waits for its certificate')
+}
 
 function refreshTokenIdIn(secret: CredentialSecret): Pick<Credential, 'refreshTokenId'> {
   const token = refreshTokenOf(secret)

@@ -11,6 +11,7 @@ import { type REMEDIES, remedyAt } from './remedies.ts'
 /** All checks in order. A report omits checks that do not apply to the integration. */
 export const CHECKS = {
   definition: 'It is enabled, and has a client id and a credential',
+  secret: 'A secret that is in a vault can be read from there',
   key_pair: 'The private key belongs to the certificate',
   certificate: 'The certificate does not expire soon',
   login_host: 'The host of `login_url` resolves and answers',

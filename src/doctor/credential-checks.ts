@@ -1,10 +1,12 @@
 /** Checks of a credential without network: the key matches the certificate, and the certificate has not expired. */
 import type { Credential } from '../credentials/credential.ts'
+import type { OutsideMember } from '../credentials/outside.ts'
 import { matches, parseCertificate } from '../crypto/certificate.ts'
 import { parsePrivateKey } from '../crypto/key-pair.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { isRemote, publicKeyOf } from '../grants/assertion.ts'
 import type { OpenCredential } from '../grants/grant.ts'
+import { problemRemedyOf } from '../http/problems/remedy.ts'
 import { type DiagnosisCheck, failed, failedBy, passed, warned } from './check.ts'
 
 const DAY_MS = 86_400_000
@@ -48,6 +50,26 @@ export function checkKeyPair(
     if (!(error instanceof BrokerError)) throw error
     return failedBy('key_pair', error)
   }
+}
+
+/** Undefined: its secret is in no vault. */
+export function checkSecret(
+  { outside }: Credential,
+  trouble: BrokerError | undefined,
+): DiagnosisCheck | undefined {
+  if (!outside) return undefined
+  if (trouble) {
+    return warned(
+      'secret',
+      `It could not be read again, so that the one in memory is used, as long as this process runs: ${trouble.detail}.`,
+      trouble.remedy ?? problemRemedyOf(trouble),
+    )
+  }
+  const places = Object.entries(outside.sources).map(([member, { name, path }]) => {
+    const version = outside.versions[member as OutsideMember]
+    return `${path} of the vault ${name}${version === undefined ? '' : `, version ${version}`}`
+  })
+  return passed('secret', `It was read from ${[...new Set(places)].join(' and ')}.`)
 }
 
 /** A key at a signer was asked for its public half when it was written. */

@@ -1,5 +1,6 @@
 /** The integration to examine: from the store or from a file. */
 import type { Credential } from '../credentials/credential.ts'
+import type { BrokerError } from '../errors/errors.ts'
 import type { OpenCredential } from '../grants/grant.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { Lease } from '../tokens/serve/lease.ts'
@@ -13,7 +14,9 @@ export interface DiagnosisTarget {
   readonly knownFailure?: DiagnosisCheck
   /** Replaces all checks that need a token, if none can be requested here. */
   readonly tokenWarning?: DiagnosisCheck
-  /** Throws `record_corrupt`. */
+  /** Why the secret could not be read again from its vault. What is in memory is used. */
+  readonly secretTrouble?: BrokerError
+  /** Throws `record_corrupt`, and the problem of a secret that its vault did not give. */
   open(credential: Credential): Promise<OpenCredential>
   /** Called before each login. Throws `login_budget_exhausted` or `store_unavailable`. */
   charge(): Promise<void>

@@ -1,6 +1,7 @@
 /** Examines integrations of the store. Concurrent requests for one integration share a run. */
 import type { Actor } from '../audit/event.ts'
 import { type Credential, openCredential } from '../credentials/credential.ts'
+import type { OutsideSecrets } from '../credentials/outside-secrets.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { type Integration, presentsRefreshToken } from '../integrations/integration.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
@@ -16,9 +17,13 @@ interface DoctorServiceDependencies {
   readonly doctor: Doctor
   readonly readSealed: (name: string) => Promise<SealedIntegration | undefined>
   readonly mint: DoctorMint
+  readonly outside: Pick<OutsideSecrets, 'filled'>
+  /** Why the secret of an integration could not be read again from its vault. */
+  readonly secretTrouble: (name: string) => BrokerError | undefined
 }
 
-export function createDoctorService({ doctor, readSealed, mint }: DoctorServiceDependencies) {
+export function createDoctorService(dependencies: DoctorServiceDependencies) {
+  const { doctor, readSealed, mint, outside, secretTrouble } = dependencies
   const underWay = new Map<string, Promise<Report>>()
 
   const targetOf = (
@@ -32,12 +37,14 @@ export function createDoctorService({ doctor, readSealed, mint }: DoctorServiceD
       credentials: isPublic(integration, credentials) ? [NO_CREDENTIAL] : credentials,
       async open(credential) {
         if (credential === NO_CREDENTIAL) return { type: 'refresh_token' }
-        const secret = (await owner?.open())?.byId[credential.id]
+        const secrets = owner && (await outside.filled(await owner.open()))
+        const secret = secrets?.byId[credential.id]
         if (!secret) {
           throw new BrokerError('record_corrupt', 'The secret of a credential is missing')
         }
         return openCredential(secret)
       },
+      ...(owner && troubleIn(secretTrouble(owner.integration.name))),
       charge: () => mint.charge(integration),
       mint: (charge) => mint.mint(integration, charge, by),
     }
@@ -62,6 +69,9 @@ export function createDoctorService({ doctor, readSealed, mint }: DoctorServiceD
     },
   }
 }
+
+const troubleIn = (trouble: BrokerError | undefined): Pick<DiagnosisTarget, 'secretTrouble'> =>
+  trouble ? { secretTrouble: trouble } : {}
 
 /** The app requires no secret, so its refresh token is sufficient. */
 const isPublic = (integration: Integration, credentials: readonly Credential[]): boolean =>

@@ -19,7 +19,7 @@ import {
   passed,
   skipped,
 } from './check.ts'
-import { checkCertificate, checkKeyPair } from './credential-checks.ts'
+import { checkCertificate, checkKeyPair, checkSecret } from './credential-checks.ts'
 import type { DiagnosisTarget } from './diagnosis-target.ts'
 import { checkHost, type HostChecksDependencies } from './host-checks.ts'
 import { createRecentHosts } from './recent-hosts.ts'
@@ -110,7 +110,9 @@ export function createDoctor(dependencies: DoctorDependencies) {
       const active = activeOf(target.credentials)
       const held = await openActive(target, active)
       const definition = target.knownFailure ?? checkDefinition(target, active, held)
-      const ofCredential = active ? credentialChecks(active, held, now()) : []
+      const ofCredential = active
+        ? [...secretChecks(target, active, held), ...credentialChecks(active, held, now())]
+        : []
       const { name, loginUrl } = target.integration
       const look = () => checkHost(loginUrl, dependencies)
       const { checks: ofHost, isReachable } = await recentHosts.findings(loginUrl, look)
@@ -194,6 +196,16 @@ function checkDefinition(
   const broken = brokenRule(integration)
   if (broken) return failedBy('definition', broken)
   return passed('definition', 'It is enabled and complete.')
+}
+
+function secretChecks(
+  { secretTrouble }: DiagnosisTarget,
+  active: Credential,
+  held: OpenCredential | BrokerError | undefined,
+): readonly DiagnosisCheck[] {
+  const isHeld = !(held instanceof BrokerError)
+  const check = isHeld ? checkSecret(active, secretTrouble) : undefined
+  return check ? [check] : []
 }
 
 function credentialChecks(

@@ -10,7 +10,7 @@ import {
   replaceActive,
 } from '../credentials/credential.ts'
 import type { CredentialInput } from '../credentials/credential-input.ts'
-import type { FreshCredential } from '../credentials/intake.ts'
+import type { FreshCredential } from '../credentials/fresh-credential.ts'
 import { asksForBound, type DpopRule } from '../dpop/dpop-rule.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'

@@ -2,7 +2,9 @@
 
 import { activeOf, NO_SECRETS } from '../credentials/credential.ts'
 import type { CredentialInput } from '../credentials/credential-input.ts'
-import type { FreshCredential, Intake } from '../credentials/intake.ts'
+import type { FreshCredential } from '../credentials/fresh-credential.ts'
+import type { Intake } from '../credentials/intake.ts'
+import { textOfSources } from '../credentials/outside.ts'
 import { BrokerError, isStoreTrouble } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/outbound/login-host.ts'
@@ -104,11 +106,21 @@ export function createDeclaredIntegrations(dependencies: {
   const taken = async ({ name, input }: Declaration): Promise<FreshCredential | undefined> => {
     const { credential, grant } = input
     if (!credential || credential.from !== undefined || credential.generate) return undefined
+    if (await isFollowed(name, credential)) return undefined
     return intake.take(credential, grantOf(grant.type).credentialType(grant), name, {
       expiredIsWarning: true,
       // A replica must be able to start while a signer is away.
       ...(credential.signer && { known: await remoteKeysOf(name) }),
     })
+  }
+
+  /** A secret of a vault that is in use already is followed, also after a change there. So a replica starts without its vault. */
+  const isFollowed = async (name: string, credential: CredentialInput): Promise<boolean> => {
+    const sources = intake.sourcesOf(credential, name)
+    if (!sources) return false
+    const { credentials = [] } = (await store.read(name)) ?? {}
+    const asked = textOfSources(sources)
+    return credentials.some(({ outside }) => outside && textOfSources(outside.sources) === asked)
   }
 
   const remoteKeysOf = async (name: string): Promise<readonly RemoteKey[]> => {

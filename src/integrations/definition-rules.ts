@@ -1,6 +1,7 @@
 /** Rules for definitions whose members are all well-formed: refuses placeholders, and values that Salesforce never accepts. Pure. */
 import { activeOf } from '../credentials/credential.ts'
-import type { FreshCredential, Intake } from '../credentials/intake.ts'
+import type { FreshCredential } from '../credentials/fresh-credential.ts'
+import type { Intake } from '../credentials/intake.ts'
 import { asksForBound } from '../dpop/dpop-rule.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'

@@ -1,5 +1,6 @@
 /** Converts integrations to and from their wire form. */
 import type { Static } from 'typebox'
+import { credentialInputOf, type GivenCredential } from '../credentials/credential-input.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { camelKeys, snakeKeys } from '../http/server/casing.ts'
 import { deploymentNamed } from './certificate-deployment.ts'
@@ -10,10 +11,15 @@ import type { IntegrationStatus } from './status.ts'
 
 const time = (at: number) => new Date(at).toISOString()
 
+type GivenIntegration = Omit<IntegrationInput, 'credential'> & {
+  readonly credential?: GivenCredential
+}
+
 /** Drops read-only members, so that a client can send back the body of a GET. */
 export function inputOf(body: IntegrationBody): IntegrationInput {
   const { name: _n, managed_by: _m, created_at: _c, updated_at: _u, status: _s, ...written } = body
-  return deploymentNamed(camelKeys(written)) as IntegrationInput
+  const { credential, ...input } = deploymentNamed(camelKeys(written)) as GivenIntegration
+  return credential ? { ...input, credential: credentialInputOf(credential) } : input
 }
 
 /** The writable members of an integration in the form of a GET. A merge patch is applied to them. */

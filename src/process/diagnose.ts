@@ -15,6 +15,7 @@ import {
 import { type ReadFile, readingWith } from '../config/loader.ts'
 import { readSigners } from '../config/signers-file.ts'
 import { createIntake } from '../credentials/intake.ts'
+import { createOutsideSecrets } from '../credentials/outside-secrets.ts'
 import { createDoctor, type Report } from '../doctor/doctor.ts'
 import { reportView } from '../doctor/schemas.ts'
 import { BrokerError } from '../errors/errors.ts'
@@ -70,14 +71,15 @@ function composeDoctor(env: Environment) {
     settings: readSigners(env.VALETKEY_SIGNERS || undefined, readFileText),
     ...{ runtime, log: SILENT },
   })
+  const outside = createOutsideSecrets({ ...runtime, vaults: signers })
   const subjectTokens = { of: mintsNone, in: tokenInFile }
   const grants = { endpoint, subjectTokens, signers, now, uniqueId }
   const doctor = createDoctor({
     ...{ outbound, hosts, clock, now, monotonic: () => performance.now(), grants },
   })
   const targets = createFileTargets({
-    intake: createIntake({ signers, now, uniqueId }),
-    hosts,
+    intake: createIntake({ signers, outside, now, uniqueId }),
+    ...{ hosts, outside },
     requester: createTokenRequester({
       ...{ grants, refreshTokens: { exchange: usesNone }, log: SILENT },
       runtime,

@@ -10,7 +10,9 @@ import {
   NO_SECRETS,
   openCredential,
 } from '../credentials/credential.ts'
-import type { FreshCredential, Intake } from '../credentials/intake.ts'
+import type { FreshCredential } from '../credentials/fresh-credential.ts'
+import type { Intake } from '../credentials/intake.ts'
+import type { OutsideSecrets } from '../credentials/outside-secrets.ts'
 import { type DiagnosisCheck, failed, warned } from '../doctor/check.ts'
 import type { DiagnosisTarget } from '../doctor/diagnosis-target.ts'
 import { isBound, tokenNotBound } from '../dpop/binding.ts'
@@ -32,6 +34,7 @@ import type { TokenRequester } from '../tokens/serve/token-request.ts'
 
 interface FileTargetsDependencies {
   readonly intake: Intake
+  readonly outside: Pick<OutsideSecrets, 'filled'>
   readonly hosts: Pick<HostRules, 'checkLoginUrl'>
   readonly requester: TokenRequester
   /** Reads a file that an entry names. Throws `ConfigError`. */
@@ -61,7 +64,7 @@ interface FileTargets {
 const MEND = 'Correct the file.'
 
 export function createFileTargets(dependencies: FileTargetsDependencies): FileTargets {
-  const { intake, hosts, requester, readText, now, uniqueId } = dependencies
+  const { intake, outside, hosts, requester, readText, now, uniqueId } = dependencies
 
   const freshOf = async (
     { name, files }: DeclaredEntry,
@@ -131,7 +134,7 @@ export function createFileTargets(dependencies: FileTargetsDependencies): FileTa
   return {
     async targetOf(entry, others) {
       const composed = await compositionOf(entry, others)
-      return 'check' in composed ? composed : targetFrom(composed, requester)
+      return 'check' in composed ? composed : targetFrom(composed, requester, outside)
     },
   }
 }
@@ -139,9 +142,10 @@ export function createFileTargets(dependencies: FileTargetsDependencies): FileTa
 function targetFrom(
   { integration, credentials, secrets, knownFailure, tokenWarning }: Composed,
   requester: TokenRequester,
+  outside: Pick<OutsideSecrets, 'filled'>,
 ): DiagnosisTarget {
   const open: DiagnosisTarget['open'] = async (credential) => {
-    const secret = secrets.byId[credential.id]
+    const secret = (await outside.filled(secrets)).byId[credential.id]
     if (!secret) throw new BrokerError('record_corrupt', 'The secret of a credential is missing')
     return openCredential(secret)
   }

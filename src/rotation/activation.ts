@@ -15,8 +15,8 @@ import { refusedActivation } from '../tokens/mint/credential-refusal.ts'
 import type { CredentialProver } from '../tokens/mint/prover.ts'
 
 interface ActivationRequest {
-  /** Whether a real mint proves the credential first. */
-  readonly prove: boolean
+  /** Whether a real mint proves the credential first. `once`: by one request. */
+  readonly prove: boolean | 'once'
   /** Checks the permission on the record that is replaced, before the proof and before the write. */
   readonly authorise: Authorise
   readonly preconditions: Preconditions
@@ -40,10 +40,15 @@ export interface ActivationDependencies {
 export function createActivation(dependencies: ActivationDependencies): Activation {
   const { store, credentials: writer, outcomes, prover, audit, now } = dependencies
 
-  const proven = async (name: string, credential: Credential, by: Actor) => {
+  const proven = async (
+    name: string,
+    credential: Credential,
+    by: Actor,
+    how: 'once' | 'repeatedly',
+  ) => {
     const { id } = credential
     try {
-      return await prover.prove(name, id, 'repeatedly')
+      return await prover.prove(name, id, how)
     } catch (error) {
       const refusal = refusalOf(error)
       if (!(error instanceof BrokerError) || !refusal) throw error
@@ -85,7 +90,8 @@ export function createActivation(dependencies: ActivationDependencies): Activati
         )
       }
       checkIfMatch(preconditions, integration)
-      const lease = isProven ? await proven(name, chosen, by) : undefined
+      const how = isProven === 'once' ? 'once' : 'repeatedly'
+      const lease = isProven ? await proven(name, chosen, by, how) : undefined
       // Computed again: the proof took time, and the fallback period begins with the promotion.
       const credentials = promoted(integration.credentials, credentialId, own, now())
       await authorise(name, integration)

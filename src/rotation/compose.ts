@@ -20,6 +20,7 @@ import { createDeploymentSteps } from './deployment-steps.ts'
 import { createErasure, RETIRED_KIND } from './erasure.ts'
 import { createExpiryNotifier } from './expiry-notifier.ts'
 import { createSecretSteps } from './secret-steps.ts'
+import { createSecretWatch } from './secret-watch.ts'
 import { createStaging } from './stage.ts'
 import { createThrough } from './through.ts'
 
@@ -35,9 +36,12 @@ export function composeRotation(dependencies: {
   /** Origin of this service for browsers. */
   readonly publicUrl: string | undefined
   readonly audit: Pick<AuditLog, 'background'>
+  /** Whether integrations may have secrets in a vault. */
+  readonly readsSecrets: boolean
 }) {
   const { core, integrations, engine, salesforce, permissions, freezes, publicUrl, audit } =
     dependencies
+  const { readsSecrets } = dependencies
   const { events, runtime, log } = core
   const { documents, locks, outcomes } = core.store
   const { now, uniqueId } = runtime
@@ -72,9 +76,17 @@ export function composeRotation(dependencies: {
   const notifier = createExpiryNotifier({ store: integrations, documents, audit, runtime, log })
   wakeByDocuments(core, erasure, RETIRED_KIND)
   wakeByDocuments(core, deployer, DEPLOYMENTS.kind)
-  const parts = [erasure, notifier, deployer, autoRotation]
+  const secrets = createSecretWatch({
+    ...{ store: integrations, credentials, activation, audit, runtime, log },
+    secrets: { reread: intake.reread, forgetOthers: integrations.outside.forgetOthers },
+  })
+  events.on('credential.refused', secrets.refused)
+  events.on('store.pulse', secrets.tick)
+  const parts = [erasure, notifier, deployer, autoRotation, ...(readsSecrets ? [secrets] : [])]
   return {
     ...{ activation, erasure, staging, deployer },
+    secretTrouble: secrets.troubleOf,
+    unreadSecrets: secrets.unread,
     start(): void {
       for (const part of parts) part.start()
     },

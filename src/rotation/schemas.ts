@@ -10,6 +10,7 @@ import {
   CredentialSchema,
   GenerateSchema,
   SignerSchema,
+  VaultSchema,
 } from '../integrations/schemas/credential-schema.ts'
 
 export const CredentialParams = Type.Object({
@@ -124,6 +125,22 @@ const members = {
   }),
   certificate: Type.Union([Certificate, Type.Null()]),
   signer: Type.Optional(SignerSchema),
+  sources: Type.Optional(
+    Type.Unsafe<Readonly<Record<string, unknown>>>({
+      type: 'object',
+      description: 'Members whose values are in a vault, and where',
+      additionalProperties: {
+        title: 'Source of a secret',
+        type: 'object',
+        required: ['vault'],
+        properties: {
+          ...VaultSchema.properties,
+          version_in_use: { type: 'integer', description: 'Of KV version 2: what was read' },
+        },
+        additionalProperties: false,
+      },
+    }),
+  ),
   csr: Type.Optional(
     Type.String({
       description: 'PKCS#10 in PEM, which a CA signs. Present while the credential is pending',

@@ -23,6 +23,8 @@ interface ServiceState {
   readonly keyringTrouble: string | undefined
   /** Why records without a code are still accepted. Undefined: they are not. */
   readonly unproven: string | undefined
+  /** How many integrations have a secret that could not be read again from its vault. Absent: no vault has secrets. */
+  readonly unreadSecrets?: number
   /** Whether the last fetch of the keys of each issuer succeeded. Undefined: there was none. */
   readonly issuers: readonly { readonly issuer: string; readonly isFresh: boolean | undefined }[]
 }
@@ -39,6 +41,7 @@ export function readinessOf(state: ServiceState): Readiness {
     keyringTrouble,
     unproven,
     issuers,
+    unreadSecrets,
   } = state
   return {
     ready: hasBeenRead && !isStopping && !isAuditBlocked,
@@ -75,6 +78,7 @@ export function readinessOf(state: ServiceState): Readiness {
         ok: keyringTrouble === undefined,
         detail: keyringTrouble ?? 'it opens everything, as far as is known',
       },
+      ...(unreadSecrets === undefined ? [] : [secretsCheck(unreadSecrets)]),
       ...issuers.map(({ issuer, isFresh }) => ({
         name: `issuer ${issuer}`,
         ok: isFresh === true,
@@ -83,6 +87,15 @@ export function readinessOf(state: ServiceState): Readiness {
     ],
   }
 }
+
+const secretsCheck = (unread: number): ReadinessCheck => ({
+  name: 'secrets',
+  ok: unread === 0,
+  detail:
+    unread === 0
+      ? 'those of vaults were read'
+      : `those of ${unread} integrations could not be read again from their vaults: what is in memory is used; the log names them`,
+})
 
 const KEYS = {
   true: 'its keys are fresh',

@@ -10,6 +10,7 @@ import type { SigningBackend } from './remote-key.ts'
 import type { SignerSettings, VaultSettings } from './signer-settings.ts'
 import { createSigners, type SignerMeter, type Signers } from './signers.ts'
 import { createVaultClient } from './vault/vault-client.ts'
+import { createVaultKv } from './vault/vault-kv.ts'
 import { type ClientPair, createVaultLogin } from './vault/vault-login.ts'
 import { createVaultSession } from './vault/vault-session.ts'
 import { createVaultTransit } from './vault/vault-transit.ts'
@@ -46,7 +47,7 @@ export function composeSigners({
       case 'pkcs11':
         return createPkcs11(one, hsmOf(one.module))
       case 'vault_transit':
-        return createVaultTransit({ settings: one, ...vaultConnection(one, runtime, log) })
+        return vaultBackend(one, runtime, log)
     }
   }
   return createSigners({
@@ -70,6 +71,18 @@ export function composeWrappers({
       ? createKmsWrapping(signer)
       : createVaultWrapping({ settings: signer, ...vaultConnection(signer, runtime, log) }),
   )
+}
+
+function vaultBackend(
+  settings: VaultSettings,
+  runtime: SignersComposition['runtime'],
+  log: SignersComposition['log'],
+): SigningBackend {
+  const connection = vaultConnection(settings, runtime, log)
+  return {
+    ...createVaultTransit({ settings, ...connection }),
+    read: createVaultKv({ settings, ...connection }),
+  }
 }
 
 /** The way to Vault, and the login there. */

@@ -1,5 +1,7 @@
 /** A key that stays with its signer. The broker has only its public half. */
 
+import type { SecretContent } from './secret-reference.ts'
+
 /** How a request names a key. */
 export interface KeyReference {
   /** Name of the signer, as the file of `VALETKEY_SIGNERS` has it. */
@@ -31,6 +33,8 @@ export interface SigningBackend {
   publicKeys(key: string, signal: AbortSignal): Promise<readonly PublicKey[]>
   /** Makes a new version, which becomes the newest. Absent: the signer has no versions. */
   rotate?(key: string, signal: AbortSignal): Promise<void>
+  /** Reads a secret. `version`: of KV version 2; absent: the newest. Absent: it keeps no secrets that can be read. */
+  read?(path: string, version: number | undefined, signal: AbortSignal): Promise<SecretContent>
   /** Keeps a login valid until `stop`. */
   start?(): void
   stop?(): Promise<void>

@@ -41,7 +41,9 @@ export interface VaultSettings extends CommonSettings {
   readonly type: 'vault_transit'
   /** An origin: https, or http on loopback. */
   readonly address: string
-  /** Of the secrets engine. */
+  /** Globs of the paths of secrets that integrations may name. Default: none. */
+  readonly secrets?: readonly string[]
+  /** Of the Transit engine. */
   readonly mount: string
   readonly namespace?: string
   /** PEM of a CA to trust besides the public ones. */

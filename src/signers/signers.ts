@@ -5,7 +5,14 @@ import { matchesGlob } from '../callers/glob.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { Log } from '../runtime/runtime.ts'
 import { within } from '../runtime/timeout.ts'
+import { allowedReference, checkReadable, keepsSecrets, unreadable } from './readable-secrets.ts'
 import type { KeyReference, PublicKey, RemoteKey, SigningBackend } from './remote-key.ts'
+import {
+  type AskedReference,
+  restOf,
+  type SecretContent,
+  type SecretReference,
+} from './secret-reference.ts'
 import { createSignerBreaker } from './signer-breaker.ts'
 import type { SignerSettings } from './signer-settings.ts'
 import { asCredential, isOfSigner, signerAway, signingRefused } from './signing-problem.ts'
@@ -188,6 +195,32 @@ export function createSigners(dependencies: SignersDependencies) {
       const found = all.get(name)
       return !found || found.backend.rotate !== undefined
     },
+    /** The vault and the path of a secret that this integration may use. Throws `credential_invalid`. */
+    referenceFor: (asked: AskedReference, integration: string): SecretReference =>
+      allowedReference(settings, asked, integration),
+    /** Reads what is at a path. Throws `signer_unavailable`, `signing_refused`. */
+    async contentAt({
+      name,
+      path,
+      version,
+    }: Omit<SecretReference, 'field'>): Promise<SecretContent> {
+      checkReadable(named(name).settings, path)
+      const ofSecret = restOf({ name, path })
+      breaker.check([ofSecret])
+      try {
+        const content = await whileThere(name, () =>
+          ask(name, ({ read }, signal) => read?.(path, version, signal) ?? unreadable(name)),
+        )
+        breaker.ended(ofSecret)
+        return content
+      } catch (error) {
+        const isRefused = error instanceof BrokerError && error.code === 'signing_refused'
+        if (isRefused) breaker.failed(ofSecret, error)
+        throw error
+      }
+    },
+    /** Whether integrations may have secrets in a vault. */
+    readsSecrets: settings.some((one) => one.type === 'vault_transit' && keepsSecrets(one)),
     start(): void {
       for (const { backend } of all.values()) backend.start?.()
     },

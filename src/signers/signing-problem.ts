@@ -38,13 +38,16 @@ export const isUpToSigner = (error: unknown): boolean =>
   (error instanceof BrokerError && error.code === 'credential_invalid' && isOfSigner(error.cause))
 
 /** Turns a refusal of work for a write into `credential_invalid`, because it is about what was sent. */
-export async function asCredential<Result>(work: () => Promise<Result>): Promise<Result> {
+export async function asCredential<Result>(
+  work: () => Promise<Result>,
+  place: 'signer' | 'vault' = 'signer',
+): Promise<Result> {
   try {
     return await work()
   } catch (error) {
     if (!(error instanceof BrokerError) || error.code !== 'signing_refused') throw error
     const { remedy } = error
-    throw new BrokerError('credential_invalid', `signer: ${error.detail}`, {
+    throw new BrokerError('credential_invalid', `${place}: ${error.detail}`, {
       ...(remedy !== undefined && { remedy }),
       cause: error,
     })

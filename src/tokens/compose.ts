@@ -88,7 +88,7 @@ interface LeaseEngineDependencies {
   readonly meter: EngineMeter
   readonly integrations: Pick<
     Integrations,
-    'read' | 'readSealed' | 'sealedAs' | 'list' | 'credentials'
+    'read' | 'readSealed' | 'sealedAs' | 'list' | 'credentials' | 'outside'
   >
   /** Says when leases in memory may be served. */
   readonly memory: ReplicaMemory & {
@@ -178,7 +178,11 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const grants: GrantContext = { endpoint, subjectTokens, signers, now, uniqueId }
   const requester = createTokenRequester({ grants, refreshTokens: exchange, runtime, log })
   const minter = createMinter({
-    integrations: { ...integrations, requireThawed: freezes.require },
+    integrations: {
+      ...integrations,
+      requireThawed: freezes.require,
+      filled: dependencies.integrations.outside.filled,
+    },
     ...{ identity, runtime: pausing },
     credentials: dependencies.integrations.credentials,
     events,

@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { type Canary, canary } from '../support/canaries.ts'
-import { startBao, withTransit } from '../support/openbao.ts'
+import { type Canary, canary, keyCanaries } from '../support/canaries.ts'
+import { startBao, withSecrets, withTransit } from '../support/openbao.ts'
+import { newSigningKey } from '../support/signing-key.ts'
 import type { createWitness, Scene } from './secret-journeys.ts'
 
 interface SignerStage {
@@ -17,10 +18,17 @@ interface SignerStage {
 export async function prepareSigners(t: Test): Promise<SignerStage> {
   const bao = await startBao(t)
   await withTransit(bao, ['valetkey-kept'])
+  const secrets = await withSecrets(bao)
+  const clientSecrets = ['in-a-vault', 'changed-in-a-vault'].map(
+    (text) => `${text}-${crypto.randomUUID()}`,
+  )
+  const { privateKey, certificate } = await newSigningKey('kept')
+  await secrets.write('secret', { client_secret: clientSecrets[0] })
+  await secrets.write1('key', { key: privateKey, certificate })
   const folder = t.testdir({})
   const tokenFile = join(folder, 'token')
   const secretIdFile = join(folder, 'secret-id')
-  const token = await bao.tokenOf('valetkey')
+  const token = await bao.tokenOf('valetkey', { policies: ['valetkey', 'valetkey-secrets'] })
   await writeFile(tokenFile, token)
   await bao.call('POST', 'sys/auth/approle', { type: 'approle' })
   const role = { token_policies: 'valetkey', token_ttl: '60s' }
@@ -31,7 +39,10 @@ export async function prepareSigners(t: Test): Promise<SignerStage> {
   const common = { type: 'vault_transit', address: bao.url, keys: ['valetkey-*'] }
   const byRole = { type: 'app_role', role_id: roleId, secret_id_file: secretIdFile }
   const signers = {
-    filed: { ...common, auth: { type: 'token_file', token_file: tokenFile } },
+    filed: {
+      ...{ ...common, secrets: ['*'] },
+      auth: { type: 'token_file', token_file: tokenFile },
+    },
     role: { ...common, auth: byRole },
     // OpenBao says in its refusals what it was sent.
     refused: { ...common, auth: { ...byRole, role_id: 'none' } },
@@ -45,6 +56,8 @@ export async function prepareSigners(t: Test): Promise<SignerStage> {
       canary('token of the broker at the vault', token),
       canary('root token of the vault', bao.rootToken),
       canary('secret id', readFileSync(secretIdFile, 'utf8')),
+      ...clientSecrets.map((secret) => canary('client secret in a vault', secret)),
+      ...keyCanaries('private key in a vault', privateKey),
     ],
     async run(call, { simulator }) {
       for (const name of Object.keys(signers)) {
@@ -70,6 +83,10 @@ export async function prepareSigners(t: Test): Promise<SignerStage> {
         const minted = await call('GET', `/tokens/kept-${name}`)
         if (minted.status !== 200) throw new Error(`${name}: ${minted.status}`)
       }
+      await runSecrets(call, simulator.origins.myDomain, certificate)
+      await secrets.write('secret', { client_secret: clientSecrets[1] })
+      await call('DELETE', '/tokens/vault-secret')
+      await call('GET', '/tokens/vault-secret')
       await writeFile(tokenFile, `${token}-that-is-none`)
       await bao.revokeTokens('valetkey')
       for (const name of Object.keys(signers)) {
@@ -81,5 +98,30 @@ export async function prepareSigners(t: Test): Promise<SignerStage> {
       await call('DELETE', '/tokens/kept-role')
       await call('GET', '/tokens/kept-role')
     },
+  }
+}
+
+/** Integrations whose secrets are in the vault: good ones, and one that is no key. Salesforce knows none of them. */
+async function runSecrets(
+  call: ReturnType<typeof createWitness>,
+  loginUrl: string,
+  certificate: string,
+): Promise<void> {
+  const at = (path: string, field: string) => ({ vault: { name: 'filed', path, field } })
+  const signed = { type: 'jwt_bearer', client_id: '3MVG9.vault', username: 'billing@acme.com' }
+  const secretive = { type: 'client_credentials', client_id: '3MVG9.vault' }
+  const secret = at('secret/data/valetkey/secret', 'client_secret')
+  for (const [name, grant, credential, expected] of [
+    ['secret', secretive, { client_secret: secret }, 201],
+    ['key', signed, { private_key: at('kv/valetkey/key', 'key'), certificate }, 201],
+    ['wrong', signed, { private_key: secret }, 422],
+    ['certificate', signed, { private_key: at('kv/valetkey/key', 'certificate') }, 422],
+  ] as const) {
+    const body = { login_url: loginUrl, grant, credential }
+    const { status } = await call('PUT', `/integrations/vault-${name}`, { body })
+    if (status !== expected) throw new Error(`${name}: ${status}`)
+    await call('GET', `/integrations/vault-${name}/credentials`)
+    await call('GET', `/tokens/vault-${name}`)
+    await call('POST', `/integrations/vault-${name}/test`)
   }
 }

@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import type { AuditEntry } from '../../src/audit/event.ts'
 import type { Credential } from '../../src/credentials/credential.ts'
 import { createIntake } from '../../src/credentials/intake.ts'
+import { createOutsideSecrets } from '../../src/credentials/outside-secrets.ts'
 import { generateKeyring, keyringOf } from '../../src/crypto/keyring.ts'
 import { createCredentialWriter } from '../../src/integrations/credential-writer.ts'
 import { DEFAULTS, type Integration } from '../../src/integrations/integration.ts'
@@ -106,9 +107,10 @@ async function setUp(t: Test, first: Integration, signers: Signers = NO_SIGNERS)
       permissions: { permitsOf: async () => [] },
       steps: { next: async (deployment) => moved(deployment, 'activated', now()) },
     })
+    const outside = createOutsideSecrets({ vaults: signers, monotonic: now, now })
     const staging = createStaging({
       store: integrations,
-      intake: createIntake({ signers, now, uniqueId: randomUUID }),
+      intake: createIntake({ signers, outside, now, uniqueId: randomUUID }),
       credentials: createCredentialWriter({ store: integrations, audit, runtime: { now }, log }),
       now,
     })

@@ -137,6 +137,26 @@ const CUSTODY = readFileSync(new URL('../../docs/key-custody.md', import.meta.ur
 /** The policy of docs/key-custody.md: what the broker needs for its keys, and no more. */
 export const SIGNING_POLICY = /```hcl\n([^`]*(?:`[^`]+`[^`]*)*)```/.exec(CUSTODY)?.[1] ?? ''
 
+/** The policy of docs/key-custody.md for secrets: to read them, and no more. */
+export const SECRETS_POLICY = /```hcl\n(path "secret\/data[^`]*)```/.exec(CUSTODY)?.[1] ?? ''
+
+/** KV version 2 at `secret`, as dev mode has it, and version 1 at `kv`, and the policy `valetkey-secrets`. */
+export async function withSecrets(bao: Bao): Promise<SecretsAt> {
+  await bao.call('POST', 'sys/mounts/kv', { type: 'kv', options: { version: '1' } })
+  await bao.call('PUT', 'sys/policies/acl/valetkey-secrets', { policy: SECRETS_POLICY })
+  return {
+    write: (name, data) => bao.call('POST', `secret/data/valetkey/${name}`, { data }),
+    write1: (name, data) => bao.call('POST', `kv/valetkey/${name}`, data),
+  }
+}
+
+export interface SecretsAt {
+  /** A new version of `secret/data/valetkey/NAME`. */
+  write(name: string, data: object): Promise<unknown>
+  /** `kv/valetkey/NAME`, in version 1. */
+  write1(name: string, data: object): Promise<unknown>
+}
+
 /** Transit with a key that may sign and cannot be exported, and the policy `valetkey`. */
 export async function withTransit(bao: Bao, keys: readonly string[]): Promise<void> {
   await bao.call('POST', 'sys/mounts/transit', { type: 'transit' })

@@ -9,7 +9,7 @@ import type {
   Deployment,
   StagedCredential,
 } from './credentials.ts'
-import type { CertificateRequest, KeyReference, KeyToMake } from './forms.ts'
+import type { CertificateRequest, KeyReference, KeyToMake, SecretOfAVault } from './forms.ts'
 
 export interface CredentialsOperations {
   /** The credentials of an integration and their states. */
@@ -32,22 +32,17 @@ export interface CredentialsOperations {
           readonly client_id?: string
         }
       | {
-          /** PEM, PKCS#1 or PKCS#8, RSA of 2048 bits or more. An encrypted key needs `passphrase`. */
-          readonly private_key: string
-          /** The certificate of this private key, in PEM, at most 4,000 characters from BEGIN to END. */
-          readonly certificate?: string
-          /** Passphrase of the keystore, or of the encrypted private key. */
-          readonly passphrase?: string
+          readonly private_key: string | SecretOfAVault
+          readonly certificate?: string | SecretOfAVault
+          readonly passphrase?: string | SecretOfAVault
           /** For the grant `refresh_token`. From now on, no other program may use this token. */
           readonly refresh_token?: string
           /** Consumer key of another app (blue/green). Then only you can activate the credential. */
           readonly client_id?: string
         }
       | {
-          /** A PKCS#12 file or a Java keystore (JKS) in base64, instead of `private_key` and `certificate`. */
-          readonly keystore: string
-          /** Passphrase of the keystore, or of the encrypted private key. */
-          readonly passphrase: string
+          readonly keystore: string | SecretOfAVault
+          readonly passphrase: string | SecretOfAVault
           /** Alias of the key in the keystore. Required if there are several keys. */
           readonly alias?: string
           /** Consumer key of another app (blue/green). Then only you can activate the credential. */
@@ -55,8 +50,7 @@ export interface CredentialsOperations {
         }
       | {
           readonly signer: KeyReference
-          /** The certificate of this private key, in PEM, at most 4,000 characters from BEGIN to END. */
-          readonly certificate?: string
+          readonly certificate?: string | SecretOfAVault
           /** For the grant `refresh_token`. From now on, no other program may use this token. */
           readonly refresh_token?: string
           /** Consumer key of another app (blue/green). Then only you can activate the credential. */
@@ -75,14 +69,14 @@ export interface CredentialsOperations {
           readonly client_id?: string
         }
       | {
-          readonly client_secret: string
+          readonly client_secret: string | SecretOfAVault
           /** Consumer key of another app (blue/green). Then only you can activate the credential. */
           readonly client_id?: string
         }
       | {
           /** For the grant `refresh_token`. From now on, no other program may use this token. */
           readonly refresh_token: string
-          readonly client_secret?: string
+          readonly client_secret?: string | SecretOfAVault
           /** Consumer key of another app (blue/green). Then only you can activate the credential. */
           readonly client_id?: string
         }

@@ -1,6 +1,6 @@
 // Made by `npm run generate` from openapi.yaml.
 
-import type { KeyReference } from './forms.ts'
+import type { KeyReference, PlaceInAVault } from './forms.ts'
 
 /** What the person at Salesforce needs. Only shown in this answer. */
 export interface BegunConnection {
@@ -76,6 +76,8 @@ export interface Credential {
   readonly retires_at: string | null
   readonly certificate: Certificate | null
   readonly signer?: KeyReference
+  /** Members whose values are in a vault, and where. */
+  readonly sources?: Readonly<Record<string, SourceOfASecret>>
   /** PKCS#10 in PEM, which a CA signs. Present while the credential is pending. */
   readonly csr?: string
 }
@@ -125,6 +127,12 @@ export interface Deployment {
   readonly next_try_at: string | null
 }
 
+export interface SourceOfASecret {
+  readonly vault: PlaceInAVault
+  /** Of KV version 2: what was read. */
+  readonly version_in_use?: number
+}
+
 /** The new credential, and what to do next. */
 export interface StagedCredential {
   readonly id: string
@@ -138,6 +146,8 @@ export interface StagedCredential {
   readonly retires_at: string | null
   readonly certificate: Certificate | null
   readonly signer?: KeyReference
+  /** Members whose values are in a vault, and where. */
+  readonly sources?: Readonly<Record<string, SourceOfASecret>>
   /** PKCS#10 in PEM, which a CA signs. Present while the credential is pending. */
   readonly csr?: string
   /** Only in answers of writes: corrections of a key or a certificate that was not plain PEM. Absent if there were none. */

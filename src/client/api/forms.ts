@@ -19,7 +19,7 @@ export interface ClientCredentials {
 }
 
 export interface ClientSecret {
-  readonly client_secret: string
+  readonly client_secret: string | SecretOfAVault
 }
 
 export interface CredentialOfAnotherIntegration {
@@ -73,39 +73,29 @@ export interface IdentityRule {
 }
 
 export interface ImportedKey {
-  /** PEM, PKCS#1 or PKCS#8, RSA of 2048 bits or more. An encrypted key needs `passphrase`. */
-  readonly private_key: string
-  /** The certificate of this private key, in PEM, at most 4,000 characters from BEGIN to END. */
-  readonly certificate?: string
-  /** Passphrase of the keystore, or of the encrypted private key. */
-  readonly passphrase?: string
+  readonly private_key: string | SecretOfAVault
+  readonly certificate?: string | SecretOfAVault
+  readonly passphrase?: string | SecretOfAVault
 }
 
 export interface ImportedKeyAndRefreshToken {
-  /** PEM, PKCS#1 or PKCS#8, RSA of 2048 bits or more. An encrypted key needs `passphrase`. */
-  readonly private_key: string
+  readonly private_key: string | SecretOfAVault
   /** For the grant `refresh_token`. From now on, no other program may use this token. */
   readonly refresh_token: string
-  /** The certificate of this private key, in PEM, at most 4,000 characters from BEGIN to END. */
-  readonly certificate?: string
-  /** Passphrase of the keystore, or of the encrypted private key. */
-  readonly passphrase?: string
+  readonly certificate?: string | SecretOfAVault
+  readonly passphrase?: string | SecretOfAVault
 }
 
 export interface ImportedKeystore {
-  /** A PKCS#12 file or a Java keystore (JKS) in base64, instead of `private_key` and `certificate`. */
-  readonly keystore: string
-  /** Passphrase of the keystore, or of the encrypted private key. */
-  readonly passphrase: string
+  readonly keystore: string | SecretOfAVault
+  readonly passphrase: string | SecretOfAVault
   /** Alias of the key in the keystore. Required if there are several keys. */
   readonly alias?: string
 }
 
 export interface ImportedKeystoreAndRefreshToken {
-  /** A PKCS#12 file or a Java keystore (JKS) in base64, instead of `private_key` and `certificate`. */
-  readonly keystore: string
-  /** Passphrase of the keystore, or of the encrypted private key. */
-  readonly passphrase: string
+  readonly keystore: string | SecretOfAVault
+  readonly passphrase: string | SecretOfAVault
   /** For the grant `refresh_token`. From now on, no other program may use this token. */
   readonly refresh_token: string
   /** Alias of the key in the keystore. Required if there are several keys. */
@@ -125,16 +115,14 @@ export interface JWTBearer {
 
 export interface KeyAtASigner {
   readonly signer: KeyReference
-  /** The certificate of this private key, in PEM, at most 4,000 characters from BEGIN to END. */
-  readonly certificate?: string
+  readonly certificate?: string | SecretOfAVault
 }
 
 export interface KeyAtASignerAndRefreshToken {
   readonly signer: KeyReference
   /** For the grant `refresh_token`. From now on, no other program may use this token. */
   readonly refresh_token: string
-  /** The certificate of this private key, in PEM, at most 4,000 characters from BEGIN to END. */
-  readonly certificate?: string
+  readonly certificate?: string | SecretOfAVault
 }
 
 export interface KeyAtASignerCertifiedHere {
@@ -168,6 +156,17 @@ export interface KeyToMake {
 /** Up to 16 labels, which policies, lists and alerts can use. */
 export type Labels = Readonly<Record<string, string>>
 
+export interface PlaceInAVault {
+  /** Name of a vault in the file of `VALETKEY_SIGNERS`. Default: the only one with `secrets`. */
+  readonly name?: string
+  /** As policies have it: with `/data/` behind the mount for KV version 2, without it for version 1. */
+  readonly path: string
+  /** The field of the secret. Its value is a text. */
+  readonly field: string
+  /** Of KV version 2. Default: the newest, which is followed. */
+  readonly version?: number
+}
+
 /** The app acts as the user who approved it. The credential is a refresh token, with the secret of the app if the app requires one. Later refresh tokens are stored with the credential. Each use may replace the refresh token, so none is ever sent twice. */
 export interface RefreshToken {
   readonly type: 'refresh_token'
@@ -180,7 +179,12 @@ export interface RefreshToken {
 export interface RefreshTokenOfAnApp {
   /** For the grant `refresh_token`. From now on, no other program may use this token. */
   readonly refresh_token: string
-  readonly client_secret?: string
+  readonly client_secret?: string | SecretOfAVault
+}
+
+/** A secret that stays in Vault or OpenBao (KV version 1 or 2). It is read there, and never stored. */
+export interface SecretOfAVault {
+  readonly vault: PlaceInAVault
 }
 
 /** Exchanges a token of an issuer that the org's token handler knows, or another integration's. The credential is the secret of the app, or a signing key for `private_key_jwt` and for asset tokens, or none if the app requires none. Works on My Domain and site hosts only. */

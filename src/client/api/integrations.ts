@@ -69,6 +69,7 @@ export interface CertificateToUpload {
 export interface Check {
   readonly check:
     | 'definition'
+    | 'secret'
     | 'key_pair'
     | 'certificate'
     | 'login_host'

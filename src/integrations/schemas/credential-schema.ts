@@ -1,5 +1,5 @@
 /** The wire form of a new credential. */
-import { Type } from 'typebox'
+import { type TSchema, Type } from 'typebox'
 import { documented } from '../../http/openapi/documented.ts'
 import { TEXT_FORMS } from '../../http/text-forms.ts'
 
@@ -55,37 +55,94 @@ export const SignerSchema = Type.Object(
   },
 )
 
+/** Where a secret is. The addresses of vaults are settings of the process. */
+export const VaultSchema = Type.Object(
+  {
+    vault: Type.Object(
+      {
+        name: Type.Optional(
+          Type.String({
+            ...TEXT_FORMS.signer_name,
+            description:
+              'Name of a vault in the file of `VALETKEY_SIGNERS`. Default: the only one with `secrets`',
+          }),
+        ),
+        path: Type.String({
+          pattern:
+            '^(?!(?:sys|auth|identity|cubbyhole)/)[A-Za-z0-9_@-][A-Za-z0-9_.@ -]*(/[A-Za-z0-9_@-][A-Za-z0-9_.@ -]*)+$',
+          $comment:
+            'a path of KV as policies have it, as in secret/data/billing; not below sys, auth, identity or cubbyhole',
+          maxLength: 512,
+          description:
+            'As policies have it: with `/data/` behind the mount for KV version 2, without it for version 1',
+        }),
+        field: Type.String({
+          minLength: 1,
+          maxLength: 256,
+          description: 'The field of the secret. Its value is a text',
+        }),
+        version: Type.Optional(
+          Type.Integer({
+            minimum: 1,
+            maximum: 1_000_000,
+            description: 'Of KV version 2. Default: the newest, which is followed',
+          }),
+        ),
+      },
+      { title: 'Place in a vault', additionalProperties: false },
+    ),
+  },
+  {
+    title: 'Secret of a vault',
+    additionalProperties: false,
+    description:
+      'A secret that stays in Vault or OpenBao (KV version 1 or 2). It is read there, and never stored',
+    examples: [{ vault: { path: 'secret/data/billing', field: 'client_secret' } }],
+  },
+)
+
+/** A text, or the place of the text in a vault. */
+const orVault = <Text extends TSchema>(text: Text) => Type.Union([text, VaultSchema])
+
 export const CredentialSchema = Type.Object(
   {
     private_key: Type.Optional(
-      Type.String({
-        maxLength: 65_536,
-        description:
-          'PEM, PKCS#1 or PKCS#8, RSA of 2048 bits or more. An encrypted key needs `passphrase`',
-        ...documented({ pattern: 'PRIVATE.KEY', $comment: 'a private key in PEM' }),
-      }),
+      orVault(
+        Type.String({
+          maxLength: 65_536,
+          description:
+            'PEM, PKCS#1 or PKCS#8, RSA of 2048 bits or more. An encrypted key needs `passphrase`',
+          ...documented({ pattern: 'PRIVATE.KEY', $comment: 'a private key in PEM' }),
+        }),
+      ),
     ),
     certificate: Type.Optional(
-      Type.String({
-        maxLength: 65_536,
-        description:
-          'The certificate of this private key, in PEM, at most 4,000 characters from BEGIN to END',
-        ...documented({ pattern: 'CERTIFICATE', $comment: 'a certificate in PEM' }),
-      }),
+      orVault(
+        Type.String({
+          maxLength: 65_536,
+          description:
+            'The certificate of this private key, in PEM, at most 4,000 characters from BEGIN to END',
+          ...documented({ pattern: 'CERTIFICATE', $comment: 'a certificate in PEM' }),
+        }),
+      ),
     ),
     keystore: Type.Optional(
-      Type.String({
-        minLength: 24,
-        maxLength: 65_536,
-        description:
-          'A PKCS#12 file or a Java keystore (JKS) in base64, instead of `private_key` and `certificate`',
-      }),
+      orVault(
+        Type.String({
+          minLength: 24,
+          maxLength: 65_536,
+          description:
+            'A PKCS#12 file or a Java keystore (JKS) in base64, instead of `private_key` and `certificate`',
+        }),
+      ),
     ),
     passphrase: Type.Optional(
-      Type.String({
-        maxLength: 512,
-        description: 'Passphrase of the keystore, or of the encrypted private key',
-      }),
+      orVault(
+        Type.String({
+          maxLength: 512,
+          description: 'Passphrase of the keystore, or of the encrypted private key',
+        }),
+      ),
     ),
     alias: Type.Optional(
       Type.String({
@@ -95,7 +152,9 @@ export const CredentialSchema = Type.Object(
       }),
     ),
     client_secret: Type.Optional(
-      Type.String({ maxLength: 512, ...documented({ minLength: 1, ...TEXT_FORMS.visible }) }),
+      orVault(
+        Type.String({ maxLength: 512, ...documented({ minLength: 1, ...TEXT_FORMS.visible }) }),
+      ),
     ),
     refresh_token: Type.Optional(
       Type.String({

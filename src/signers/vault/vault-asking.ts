@@ -13,7 +13,9 @@ interface VaultAskingDependencies {
   readonly client: VaultClient
   readonly outbound: Pick<Outbound, 'send'>
   readonly session: Pick<VaultSession, 'token' | 'isOver'>
-  /** What the policy of this service needs for a key. */
+  /** Default: `key`. */
+  readonly what?: 'key' | 'secret'
+  /** What the policy of this service needs for one of them. */
   readonly cureOf: (key: string) => string
 }
 
@@ -29,6 +31,7 @@ type VaultAsking = (
 
 export function createVaultAsking(dependencies: VaultAskingDependencies): VaultAsking {
   const { name, auth, client, outbound, session, cureOf } = dependencies
+  const { what = 'key' } = dependencies
 
   const denied = (key: string, isTokenOver: boolean) =>
     isTokenOver
@@ -38,7 +41,9 @@ export function createVaultAsking(dependencies: VaultAskingDependencies): VaultA
               ? `Put a valid token into ${auth.tokenFile}; it is read at each use. If the token is valid, ${LOOKUP}.`
               : `Check the role of this service at Vault: its tokens end before they can be used, or its policies do not ${LOOKUP}.`,
         })
-      : signingRefused(name, `denies this service the key ${key} (403)`, { remedy: cureOf(key) })
+      : signingRefused(name, `denies this service the ${what} ${key} (403)`, {
+          remedy: cureOf(key),
+        })
 
   /** Another token may help once, if Vault does not know this one. */
   return async (key, request, signal) => {

@@ -1,4 +1,5 @@
 /** Logins at Salesforce for mints. The breaker guards them, and the table of retries repeats them. */
+import type { Credential } from '../../credentials/credential.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import {
   type Integration,
@@ -8,6 +9,8 @@ import {
 } from '../../integrations/integration.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { within } from '../../runtime/timeout.ts'
+import type { KeyReference } from '../../signers/remote-key.ts'
+import { restOf } from '../../signers/secret-reference.ts'
 import type { Signers } from '../../signers/signers.ts'
 import type { Lease } from '../serve/lease.ts'
 import type { Entry } from '../serve/lease-cache.ts'
@@ -100,7 +103,7 @@ export function createLogins(dependencies: LoginsDependencies) {
       sourceOf(integration) === undefined &&
       !presentsRefreshToken(integration) &&
       !isDraft(integration) &&
-      !integration.credentials.some(({ signer }) => signer && signers.isResting(signer)) &&
+      !integration.credentials.some((one) => keysOf(one).some(signers.isResting)) &&
       !breaker.isResting(integration),
     /** The user of the next token, if this replica knows it. */
     userOf({
@@ -162,6 +165,12 @@ export function createLogins(dependencies: LoginsDependencies) {
     },
   }
 }
+
+/** What a credential needs of signers and vaults. */
+const keysOf = ({ signer, outside }: Credential): readonly KeyReference[] => [
+  ...(signer ? [signer] : []),
+  ...(outside ? Object.values(outside.sources).map(restOf) : []),
+]
 
 /** Whether Salesforce did not answer in time. */
 const isLate = (error: unknown): boolean =>

@@ -14,7 +14,6 @@ import {
   needsCredential,
   presentsRefreshToken,
 } from '../../integrations/integration.ts'
-import type { SealedIntegration } from '../../integrations/integration-store.ts'
 import { unnamed } from '../../integrations/references/visible.ts'
 import type { Emitter } from '../../runtime/events.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
@@ -27,8 +26,10 @@ import { refusedWith } from './credential-refusal.ts'
 import {
   createCredentialReader,
   type Identities,
+  isUnreadable,
   type MintRecords,
   type OpenedIntegration,
+  type ReadableIntegrations,
   signerOf,
   staysInside,
 } from './opened-integration.ts'
@@ -49,6 +50,11 @@ export interface MintOptions {
   readonly learnFirst?: RequestOptions['learnFirst']
 }
 
+interface TryOptions extends Omit<MintOptions, 'hasWorked'> {
+  /** Ids of credentials that cannot be tried, because their vaults refuse the secret. They count as refused. Default: none. */
+  readonly unreadable?: readonly string[]
+}
+
 interface ProofOptions extends Omit<MintOptions, 'hasWorked'> {
   /** Most requests. More than one only helps during propagation. */
   readonly tries: number
@@ -57,8 +63,7 @@ interface ProofOptions extends Omit<MintOptions, 'hasWorked'> {
 export type Minter = ReturnType<typeof createMinter>
 
 interface MinterDependencies {
-  readonly integrations: {
-    readSealed(name: string): Promise<SealedIntegration | undefined>
+  readonly integrations: ReadableIntegrations & {
     /** Throws `integration_frozen`. */
     requireThawed(integration: Integration): Promise<void>
   }
@@ -108,10 +113,10 @@ export function createMinter(dependencies: MinterDependencies) {
     opened: OpenedIntegration,
     candidates: readonly Credential[],
     tries: number,
-    { charge, deadlineAt, signal, learnFirst, saveLater }: Omit<MintOptions, 'hasWorked'>,
+    { charge, unreadable = [], deadlineAt, signal, learnFirst, saveLater }: TryOptions,
   ): Promise<Lease> => {
     const { integration, owner } = opened
-    const refused = new Set<string>()
+    const refused = new Set(unreadable)
     const attempt = async (credential: Credential): Promise<Lease> => {
       // A failure of the source must not cost a login.
       await requester.ready(integration)
@@ -163,7 +168,8 @@ export function createMinter(dependencies: MinterDependencies) {
       ? preflight.candidates(opened, found)
       : usual
     if (candidates.length === 0) throw draftError(missingOf(opened))
-    return candidates
+    const readable = candidates.filter((one) => !isUnreadable(opened.secrets, one))
+    return readable.length > 0 ? readable : candidates
   }
 
   /** Introspects with one credential after another until Salesforce accepts one. */
@@ -189,7 +195,7 @@ export function createMinter(dependencies: MinterDependencies) {
     const opened = await open(read(name))
     const { integration } = opened
     const candidate = candidatesFor(opened).find(
-      (one) => digestOf(integration, signerOf(opened, one).clientId) === digest,
+      (one) => digestOf(integration, clientIdOf(integration, one) ?? '') === digest,
     )
     if (integration.uid !== uid || !candidate) {
       throw new BrokerError('conflict', 'The integration was changed since the token was minted')
@@ -218,7 +224,7 @@ export function createMinter(dependencies: MinterDependencies) {
         opened,
         candidates,
         triesOf(candidates, await options.hasWorked()),
-        options,
+        { ...options, unreadable: unreadableIn(opened) },
       )
       if (!opened.digests.includes(lease.digest)) await credentials.follow(integration.name)
       return lease
@@ -263,6 +269,9 @@ export function createMinter(dependencies: MinterDependencies) {
     },
   }
 }
+
+const unreadableIn = ({ owner, secrets }: OpenedIntegration): readonly string[] =>
+  owner.credentials.filter((one) => isUnreadable(secrets, one)).map(({ id }) => id)
 
 /** Number of integrations whose last credential is remembered. The others try all credentials in order. */
 const REMEMBERED = 100_000

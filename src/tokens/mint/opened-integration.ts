@@ -5,6 +5,7 @@ import {
   openCredential,
 } from '../../credentials/credential.ts'
 import { dpopKeyOf } from '../../credentials/dpop-keys.ts'
+import type { OutsideSecrets } from '../../credentials/outside-secrets.ts'
 import { asksForBound } from '../../dpop/dpop-rule.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import type { IdentityGuard } from '../../identity/identity-guard.ts'
@@ -48,8 +49,14 @@ export interface OpenedIntegration {
   readonly known: StoredPin
 }
 
+/** Integrations, and the secrets of theirs that are in vaults. */
+export interface ReadableIntegrations {
+  readSealed(name: string): Promise<SealedIntegration | undefined>
+  readonly filled: OutsideSecrets['filled']
+}
+
 interface CredentialReaderDependencies {
-  readonly integrations: { readSealed(name: string): Promise<SealedIntegration | undefined> }
+  readonly integrations: ReadableIntegrations
   readonly identity: Pick<Identities, 'known'>
 }
 
@@ -79,15 +86,26 @@ export function createCredentialReader({ integrations, identity }: CredentialRea
     const own = owner === sealed ? undefined : await sealed.open()
     if (!owner) throw draftError(['credential'])
     if (owner !== sealed && servesInside(integration, owner.integration)) throw staysInside()
-    const [known, secrets] = await Promise.all([asked.known, owner.open()])
-    const { dpopKeys } = own ?? secrets
+    const [known, stored] = await Promise.all([asked.known, owner.open()])
+    const { dpopKeys } = own ?? stored
+    const secrets = await integrations.filled(stored)
     return { integration, digests, owner: owner.integration, secrets, dpopKeys, known }
   }
 
   return { read, open }
 }
 
-/** The client that signs with this credential. Throws `integration_draft`, `record_corrupt`. */
+/** Whether the vault of its secret refuses it, or has another one by now. Then another credential may work. */
+export const isUnreadable = (
+  { byId }: CredentialSecrets,
+  { id }: Pick<Credential, 'id'>,
+): boolean => {
+  const secret = byId[id]
+  const problem = secret && 'outside' in secret ? secret.problem : undefined
+  return problem !== undefined && problem.code !== 'signer_unavailable'
+}
+
+/** The client that signs with this credential. Throws `integration_draft`, `record_corrupt`, and the problem of a secret that its vault did not give. */
 export const signerOf = (
   { integration, secrets, dpopKeys }: OpenedIntegration,
   credential: Credential,

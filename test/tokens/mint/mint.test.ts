@@ -78,6 +78,7 @@ function setUp(
   const minter = createMinter({
     integrations: {
       requireThawed: async () => undefined,
+      filled: async (secrets) => secrets,
       readSealed: async () => {
         reads += 1
         const sealed: SealedIntegration = {
