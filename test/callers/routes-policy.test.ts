@@ -13,6 +13,8 @@ interface Row {
   readonly scope?: Scope
   /** Another permission that also suffices, over every integration. */
   readonly or?: Permission
+  /** With its question mark. */
+  readonly query?: string
   readonly body?: object | string
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -164,7 +166,10 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /freezes': { permission: 'tokens:revoke', scope: 'some' },
   'GET /freezes/{id}': { permission: 'service:manage', scope: 'all', or: 'tokens:revoke' },
   'DELETE /freezes/{id}': { permission: 'service:manage', scope: 'all', or: 'tokens:revoke' },
-  'GET /incidents/exposure': { permission: 'audit:read', scope: 'all' },
+  'GET /incidents/exposure': {
+    ...{ permission: 'audit:read', scope: 'all' },
+    query: '?since=2026-01-01T00:00:00Z&all=true',
+  },
   'GET /keyring': { permission: 'service:manage', scope: 'all' },
   'POST /keyring/reseal': { permission: 'service:manage', scope: 'all' },
 }
@@ -186,8 +191,8 @@ const pathOf = (operation: string, name: string) =>
     .replace('{code}', 'internal')
 
 const ask = (operation: string, name: string, key: string | null) => {
-  const { body, headers } = ROUTES[operation] ?? {}
-  return call(operation.split(' ')[0] ?? '', pathOf(operation, name), {
+  const { body, headers, query = '' } = ROUTES[operation] ?? {}
+  return call(operation.split(' ')[0] ?? '', `${pathOf(operation, name)}${query}`, {
     key,
     ...(body && { body }),
     ...(headers && { headers }),
