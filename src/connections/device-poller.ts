@@ -34,9 +34,11 @@ export function createDevicePoller(dependencies: {
       }
       const polled = flow
         .poll(turn)
-        .catch((error: unknown) =>
-          log.warn({ err: error, connection: turn.id }, 'a device could not be polled'),
-        )
+        .catch((error: unknown) => {
+          log.warn({ err: error, connection: turn.id }, 'a device could not be polled')
+          // Its turn is still due, and would be taken again at once.
+          return runtime.sleep(TROUBLE_MS, task.stopped)
+        })
         .finally(() => {
           active.delete(turn.id)
           // It was left out of the times to wait for.

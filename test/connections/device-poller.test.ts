@@ -8,9 +8,13 @@ import { testLog, testRuntime } from '../support/runtime.ts'
 type Parts = Parameters<typeof createDevicePoller>[0]
 type Turn = Parameters<Parts['flow']['poll']>[0]
 
-t.test('a turn whose poll fails is looked at again when the poll is over', async (t) => {
-  const poll = Promise.withResolvers<never>()
+t.test('a turn whose poll fails is taken again after a pause, without another event', async (t) => {
+  const first = Promise.withResolvers<never>()
+  const second = Promise.withResolvers<void>()
+  const polls = [first.promise, second.promise]
+  const trouble = Promise.withResolvers<void>()
   let looks = 0
+  let pauses = 0
   const poller = createDevicePoller({
     schedule: {
       async *turns() {
@@ -18,20 +22,31 @@ t.test('a turn whose poll fails is looked at again when the poll is over', async
         yield partOf<Turn>({ id: 'a', nextAt: 0 })
       },
     },
-    flow: { poll: () => poll.promise },
+    flow: { poll: () => polls.shift() ?? Promise.reject(new Error('polled too often')) },
     audit: { isBlocked: () => false },
     runtime: testRuntime({
       now: () => 1,
-      // Nothing but a wake ends a pause.
-      async sleep(_ms, signal) {
+      async sleep(ms, signal) {
+        if (ms === 5_000) {
+          pauses += 1
+          return trouble.promise
+        }
+        // Nothing but a wake ends another pause.
         if (signal && !signal.aborted) await once(signal, 'abort')
       },
     }),
     log: testLog(),
   })
-  t.teardown(() => poller.stop())
+  t.teardown(async () => {
+    second.resolve()
+    await poller.stop()
+  })
   poller.start()
   await eventually(() => looks === 1)
-  poll.reject(new Error('away'))
-  await eventually(() => looks >= 2)
+  first.reject(new Error('away'))
+  await eventually(() => pauses === 1)
+  t.equal(polls.length, 1, 'it is not polled again during the pause')
+  trouble.resolve()
+  await eventually(() => polls.length === 0)
+  t.equal(pauses, 1)
 })
