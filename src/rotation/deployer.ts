@@ -154,9 +154,11 @@ export function createDeployer(dependencies: {
   const begin = (name: string) => {
     const work = deployments
       .underLock(`deployment:${name}`, () => carryOn(name))
-      .catch((error: unknown) =>
-        log.warn({ err: error, integration: name }, 'a deployment cannot continue'),
-      )
+      .catch((error: unknown) => {
+        log.warn({ err: error, integration: name }, 'a deployment cannot continue')
+        // It is still due, and would be taken again at once.
+        return runtime.sleep(TROUBLE_MS, task.stopped)
+      })
       .finally(() => {
         active.delete(name)
         // It was left out of the times to wait for.

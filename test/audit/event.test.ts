@@ -1,11 +1,11 @@
 import t from 'tap'
 import { ACTIONS, eventText, NOBODY } from '../../src/audit/event.ts'
 
-t.test('only token reads stay out of the store', async (t) => {
+t.test('only token reads and proofs stay out of the store', async (t) => {
   const lineOnly = Object.entries(ACTIONS).filter(([, { share }]) => share === null)
   t.strictSame(
     lineOnly.map(([action]) => action),
-    ['token.read'],
+    ['token.read', 'token.proved'],
   )
 })
 
