@@ -40,6 +40,8 @@ const RECORDED = [
     'jq',
     'date',
     'grep',
+    'softhsm2-util',
+    'pkcs11-tool',
   ],
 ]
 /** Behind each argument, and behind each call. */

@@ -77,11 +77,9 @@ t.test('every operation says what the server in front of it answers', async (t) 
       const isOAuth = /^\/(oauth\/token|login\/|\.well-known\/oauth)/.test(template)
       const tooLong = await send(method, `${path}?q=${'x'.repeat(8_200)}`)
       const ignoresQuery = template === '/gateway/{integration}'
-      // Salesforce's status for a bearer that is no token of it.
-      const isAboutToken = /\/(?:userinfo|id\/\{org\}\/\{user\})$/.test(template)
       // A fault.
       const isSoap = template.includes('/Soap/')
-      const ofDoor = isAboutToken ? 403 : isSoap ? 500 : 400
+      const ofDoor = isSoap ? 500 : 400
       t.equal(tooLong, isOAuth ? ofDoor : ignoresQuery ? 404 : 414, what)
       t.ok(responses[tooLong], `${what}: ${tooLong}`)
       if (path !== template) {
