@@ -10,7 +10,7 @@ export const REFUSALS_OF_PROOFS = {
     of: ANY,
     cause: 'The app requires DPoP, and the request was not bound to a key.',
     remedy:
-      'Set dpop of the integration to {"mode": "on"}, and connect it again if it uses a refresh token. Or clear "Require DPoP" in the app: Salesforce may bind no tokens for this grant.',
+      'Set dpop of the integration to {"mode": "on"}; what a person approved before must then be approved anew. Or clear "Require DPoP" in the app: Salesforce may bind no tokens for this grant.',
     setupPath: SETTINGS_PATH,
   },
   dpop_proof_invalid: {
@@ -19,9 +19,9 @@ export const REFUSALS_OF_PROOFS = {
     errors: ['invalid_dpop_proof'],
     of: ANY,
     cause:
-      'Salesforce does not accept the DPoP proof: the key is not the one that the refresh token is bound to, login_url is not the My Domain, or the clock of this host is wrong.',
+      'Salesforce does not accept the DPoP proof: the key is not the one that it knows, login_url is not the My Domain, or the clock of this host is wrong.',
     remedy:
-      'Check the clock, and that login_url is the My Domain (Setup → My Domain). A refresh token whose key is lost needs a new connection: POST /integrations/{name}/connections.',
+      'Check the clock, and that login_url is the My Domain (Setup → My Domain). If a person approved the integration and its key is lost, the person must approve it anew: POST /integrations/{name}/connections.',
     setupPath: null,
   },
   dpop_nonce_wanted: {

@@ -1,7 +1,7 @@
 /** The OpenAPI 3.1 document, generated from the routes, and the page that shows it. */
 import { gzipSync } from 'node:zlib'
 import swagger from '@fastify/swagger'
-import { stringify } from 'yaml'
+import { Scalar, stringify } from 'yaml'
 import { once } from '../../runtime/once.ts'
 import { registerDocsPage } from '../pages/docs-page.ts'
 import { publicAnswer, registerPublicAnswer } from '../pages/public-answer.ts'
@@ -88,10 +88,18 @@ const longAnswer = (mediaType: string, text: string) =>
 
 /** The committed `openapi.yaml` is this text. */
 export function renderOpenapi(server: Server): string {
-  return stringify(server.swagger(), {
+  return stringify(server.swagger(), quotedTime, {
     lineWidth: 100,
     aliasDuplicateObjects: false,
     // Quotes values such as `off`, which older YAML parsers read as a boolean.
     compat: 'yaml-1.1',
   })
+}
+
+/** Some YAML parsers read a text that is a time as a date. */
+function quotedTime(_key: unknown, value: unknown): unknown {
+  if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\d/.test(value)) return value
+  const quoted = new Scalar(value)
+  quoted.type = Scalar.QUOTE_DOUBLE
+  return quoted
 }
