@@ -11,8 +11,6 @@
 #   docker build -t valetkey --build-arg PKCS11=with .
 ARG BUILD_BASE=docker.io/library/node:24-bookworm-slim@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6
 ARG BASE=gcr.io/distroless/nodejs24-debian12:nonroot@sha256:14d42e2511532589a7c7e01a753667a74fcc96266e137e8125006b87b0c32d0a
-# `with` or `without`.
-ARG PKCS11=without
 
 FROM ${BUILD_BASE} AS dependencies
 WORKDIR /app
@@ -24,20 +22,14 @@ RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
 # The runtime has no shell to make a folder with.
 RUN ["node", "-e", "fs.mkdirSync('/writable/data', { recursive: true, mode: 0o700 })"]
 
-FROM ${BUILD_BASE} AS pkcs11-without
-RUN ["node", "-e", "fs.mkdirSync('/pkcs11/node_modules', { recursive: true })"]
-
-# Its scripts run: they compile it, with the headers of this Node.
-FROM ${BUILD_BASE} AS pkcs11-with
-RUN apt-get update && apt-get install --yes --no-install-recommends python3 make g++
+FROM ${BUILD_BASE} AS pkcs11
+# `with` or `without`.
+ARG PKCS11=without
 WORKDIR /pkcs11
-COPY package.json /tmp/
+COPY package.json tools/install-pkcs11.sh /tmp/
+RUN ["node", "-e", "fs.mkdirSync('node_modules')"]
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
-    npm_config_nodedir=/usr/local npm install --prefix /pkcs11 --no-audit --no-fund --ignore-scripts=false \
-    "pkcs11js@$(node -p "require('/tmp/package.json').peerDependencies.pkcs11js")" \
-    && rm -rf node_modules/pkcs11js/build/Release/obj.target node_modules/.package-lock.json
-
-FROM pkcs11-${PKCS11} AS pkcs11
+    ["node", "-e", "if (process.env.PKCS11 === 'with') child_process.execFileSync('/tmp/install-pkcs11.sh', { stdio: 'inherit' })"]
 
 FROM ${BUILD_BASE} AS bundle
 WORKDIR /app
