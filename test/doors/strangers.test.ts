@@ -13,8 +13,8 @@ const { body: token } = await call('GET', '/tokens/billing')
 await lifeKnown(call, 'billing')
 
 const STRANGER = { 'x-forwarded-for': '203.0.113.66' }
-/** Of the integrations that hold a token, and of one integration. */
-const READS = /"vk:\{vk\}:(?:t|i):/
+/** Of the integrations that hold a token, and of one that a stranger names. The broker reads others by itself. */
+const READS = /"vk:\{vk\}:(?:t:|i:nowhere-)/
 /** Failed authentications of an address that are counted in a minute. */
 const COUNTED = 20
 
