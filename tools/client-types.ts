@@ -2,48 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { parse } from 'yaml'
-
-interface Schema {
-  readonly $ref?: string
-  readonly type?: string | readonly string[]
-  readonly enum?: readonly unknown[]
-  readonly const?: unknown
-  readonly properties?: Readonly<Record<string, Schema>>
-  readonly required?: readonly string[]
-  readonly additionalProperties?: boolean | Schema
-  readonly items?: Schema
-  readonly anyOf?: readonly Schema[]
-  readonly oneOf?: readonly Schema[]
-  readonly allOf?: readonly Schema[]
-  readonly description?: string
-  readonly pattern?: string
-  /** A request may have the member, and it is ignored. */
-  readonly readOnly?: boolean
-}
-
-interface Content {
-  readonly content?: Readonly<Record<string, { readonly schema?: Schema }>>
-}
-
-interface Operation {
-  readonly operationId: string
-  readonly summary: string
-  readonly tags?: readonly string[]
-  readonly parameters?: readonly {
-    readonly in: string
-    readonly name: string
-    readonly required?: boolean
-    readonly description?: string
-    readonly schema: Schema
-  }[]
-  readonly requestBody?: Content & { readonly required?: boolean }
-  readonly responses: Readonly<Record<string, Content>>
-}
-
-interface Document {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
-  readonly components: { readonly schemas: Readonly<Record<string, Schema>> }
-}
+import type { Content, Document, Operation, Schema } from './openapi-document.ts'
 
 /** For programs that speak no other protocol; browsers and orchestrators ask for the rest. */
 const LEFT_OUT = new Set([

@@ -1,5 +1,4 @@
 /** Deploys credentials to Salesforce, proves and activates them. A request starts a deployment, and any replica continues it after a crash. */
-
 import type { Actor, AuditEntry } from '../audit/event.ts'
 import type { Absent, PermissionResolver } from '../callers/permission-resolver.ts'
 import { allows } from '../callers/policy.ts'
