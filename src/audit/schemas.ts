@@ -1,11 +1,54 @@
 /** The wire form of the audit. */
-import { type Static, Type } from 'typebox'
+import { type Static, type TSchema, Type } from 'typebox'
 import { TEXT_FORMS } from '../http/text-forms.ts'
-import { ACTIONS, type Action, type AuditOutcome, OUTCOMES } from './event.ts'
+import { ACTIONS, type Action, type AuditOutcome, type EventDetail, OUTCOMES } from './event.ts'
 
 const ActionSchema = Type.Unsafe<Action>({ type: 'string', enum: Object.keys(ACTIONS) })
 
 const NullableText = Type.Unsafe<string | null>({ type: ['string', 'null'] })
+
+/** Those of a proof are in its line alone. */
+type StoredDetail = Exclude<keyof EventDetail, 'method' | 'path' | 'jti'>
+
+const DETAIL = {
+  reason: Type.Optional(Type.String({ description: "A problem's code or a refusal's reason" })),
+  class: Type.Optional(Type.String({ description: 'Class of the refusal' })),
+  operation: Type.Optional(Type.String({ description: 'The `operationId` of the route' })),
+  address: Type.Optional(
+    Type.String({
+      description: "The caller's address, of denials; of several in one network, the network",
+    }),
+  ),
+  count: Type.Optional(
+    Type.Integer({
+      description: 'With `since`: how many events this one stands for, of which `at` is the last',
+    }),
+  ),
+  since: Type.Optional(
+    Type.String({ format: 'date-time', description: 'Time of the first of them' }),
+  ),
+  integrations: Type.Optional(
+    Type.Unsafe<readonly string[]>({
+      type: 'array',
+      items: { type: 'string' },
+      description: 'Their integrations, if there are several. At most 20',
+    }),
+  ),
+  connection: Type.Optional(Type.String({ description: 'Id of a connection' })),
+  credential: Type.Optional(Type.String({ description: 'Id of a credential' })),
+  to: Type.Optional(Type.String({ description: 'The integration that a credential was lent to' })),
+  days: Type.Optional(
+    Type.Integer({ description: 'Days until a certificate expires: 60, 30, 14, 7, 1, or 0' }),
+  ),
+  api_key: Type.Optional(Type.String({ description: 'Public id of an API key' })),
+  freeze: Type.Optional(Type.String({ description: 'Id of a freeze' })),
+  client: Type.Optional(
+    Type.String({
+      description: 'The principal that a client is by its token and its address',
+    }),
+  ),
+  record: Type.Optional(Type.String({ description: 'Kind of a record of the store' })),
+} satisfies Record<StoredDetail, TSchema>
 
 const AuditEventSchema = Type.Object(
   {
@@ -20,51 +63,7 @@ const AuditEventSchema = Type.Object(
     outcome: Type.Unsafe<AuditOutcome>({ type: 'string', enum: Object.keys(OUTCOMES) }),
     request_id: NullableText,
     token_id: Type.Optional(Type.String({ description: 'Public fingerprint of the token' })),
-    detail: Type.Optional(
-      Type.Object({
-        reason: Type.Optional(
-          Type.String({ description: "A problem's code or a refusal's reason" }),
-        ),
-        class: Type.Optional(Type.String({ description: 'Class of the refusal' })),
-        operation: Type.Optional(Type.String({ description: 'The `operationId` of the route' })),
-        address: Type.Optional(
-          Type.String({
-            description: "The caller's address, of denials; of several in one network, the network",
-          }),
-        ),
-        count: Type.Optional(
-          Type.Integer({
-            description:
-              'With `since`: how many events this one stands for, of which `at` is the last',
-          }),
-        ),
-        since: Type.Optional(
-          Type.String({ format: 'date-time', description: 'Time of the first of them' }),
-        ),
-        integrations: Type.Optional(
-          Type.Unsafe<readonly string[]>({
-            type: 'array',
-            items: { type: 'string' },
-            description: 'Their integrations, if there are several. At most 20',
-          }),
-        ),
-        connection: Type.Optional(Type.String({ description: 'Id of a connection' })),
-        credential: Type.Optional(Type.String({ description: 'Id of a credential' })),
-        to: Type.Optional(
-          Type.String({ description: 'The integration that a credential was lent to' }),
-        ),
-        days: Type.Optional(
-          Type.Integer({ description: 'Days until a certificate expires: 60, 30, 14, 7, 1, or 0' }),
-        ),
-        api_key: Type.Optional(Type.String({ description: 'Public id of an API key' })),
-        client: Type.Optional(
-          Type.String({
-            description: 'The principal that a client is by its token and its address',
-          }),
-        ),
-        record: Type.Optional(Type.String({ description: 'Kind of a record of the store' })),
-      }),
-    ),
+    detail: Type.Optional(Type.Object(DETAIL)),
   },
   {
     title: 'Audit event',

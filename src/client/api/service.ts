@@ -81,6 +81,8 @@ export interface AuditEvent {
     readonly days?: number
     /** Public id of an API key. */
     readonly api_key?: string
+    /** Id of a freeze. */
+    readonly freeze?: string
     /** The principal that a client is by its token and its address. */
     readonly client?: string
     /** Kind of a record of the store. */
