@@ -137,6 +137,8 @@ t.test('puts all of it back, and takes away what is not in it', async (t) => {
   const lines = await backedUp(from)
   const to = await newStore(t)
   t.ok(await isEmpty(to))
+  await to.documents.write('callers', 'surplus', '{}', { expected: 'any' })
+  t.ok(await isEmpty(to), 'a replica counts what it serves without the store')
   await to.integrations.create('surplus', 'u', { digests: [], definition, secrets: '' })
   await to.integrations.create('n7', 'mine', { digests: [], definition, secrets: '' })
   await to.documents.write('api-key', 'surplus', '{}', { expected: 'any' })
