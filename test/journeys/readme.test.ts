@@ -172,8 +172,8 @@ t.test('the configuration file of the example is one', async (t) => {
 })
 
 t.test('every setting that the documents name exists', async (t) => {
-  // `valetkey check-token` reads these two.
-  const known = new Set<string>(['VALETKEY_URL', 'VALETKEY_KEY'])
+  // The command line reads these.
+  const known = new Set<string>(['VALETKEY_URL', 'VALETKEY_KEY', 'VALETKEY_CONTEXT'])
   for (const { variable } of Object.values(SETTINGS)) known.add(variable)
   const pages = readdirSync(join(ROOT, 'docs')).filter((file) => file.endsWith('.md'))
   for (const page of ['README.md', ...pages.map((file) => `docs/${file}`)]) {
