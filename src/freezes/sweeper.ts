@@ -1,4 +1,9 @@
-/** Carries freezes out: finds the live tokens of what is frozen, drops them, and has them revoked at Salesforce. One replica at a time; another one goes on where it died. */
+/**
+ * Carries freezes out: finds the live tokens of what is frozen, and has them revoked at Salesforce. One
+ * replica at a time, under a lock, looks at all selected integrations. It puts each token into the queue
+ * of revocations, notes it in the record of the freeze, drops it everywhere, and moves on. Each step may
+ * be done twice, so another replica goes on where it died, and counts no token twice.
+ */
 
 import { everyIntegration } from '../integrations/every.ts'
 import type { Integration } from '../integrations/integration.ts'

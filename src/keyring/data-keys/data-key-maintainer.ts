@@ -1,4 +1,11 @@
-/** Keeps the data keys of this process in the store, and learns those that another process put there. */
+/**
+ * Keeps the data keys of this process in the store, and learns those that another process put there.
+ *
+ * The store can lose a document after the start (a failover, a flush, a restore). So this compares it
+ * with memory when the change stream names it, after a gap, and every 30 seconds, and puts back what is
+ * missing or damaged. `restore` appends the data keys of the backup before it writes records, so all
+ * replicas learn them here, and the sealing key stays.
+ */
 import type { Keyring } from '../../crypto/keyring.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import { createOutageLogger } from '../../runtime/outage-logger.ts'

@@ -1,4 +1,12 @@
-/** Makes the keyring of a process: keys of the setting as they are, and data keys of the store, unwrapped once. */
+/**
+ * Makes the keyring of a process: keys of the setting as they are, and data keys of the store.
+ *
+ * 1. It reads the document `data-key` of the name. This has no code, because there is no key yet that
+ *    could prove it. What proves it is the wrapping, which is bound to the name and to the id of the key.
+ * 2. If there is none, it makes a key, wraps it, unwraps it once, and creates the document by
+ *    compare-and-set. Whoever loses uses the document of the winner.
+ * 3. It unwraps every key of the document. The first one seals.
+ */
 import { createKeyring, type Keyring, newSealingKey } from '../../crypto/keyring.ts'
 import { isOutside, type KeyringEntry, outsideText } from '../../crypto/keyring-text.ts'
 import { BrokerError } from '../../errors/errors.ts'

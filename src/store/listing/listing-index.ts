@@ -5,6 +5,15 @@
  * as stale, in the same atomic operation; so does the time for which the entry was made. Whoever
  * reads the index looks at the stale ones itself, and the indexer replaces their entries.
  * So an answer is right also where the indexer is late or died.
+ *
+ * - Redis marks in the script that announces the change, SQLite by triggers in the file. A mint marks
+ *   nothing where a lease changes nothing (`isSteady`).
+ * - What changes by time alone, such as the end of a lease, is an instant of the entry (`turnsAt`). A
+ *   query compares the end of the certificate itself.
+ * - An older release beside this one marks nothing in Redis. The index counts the announced changes with
+ *   the sequence number. A difference shows such a change, and whoever looks next marks what the change
+ *   stream names. If the stream no longer has it, and at the first start, the index is built again.
+ *   Meanwhile a query reads all records. `valetkey reindex` begins the same.
  */
 
 export interface IndexEntry {

@@ -6,6 +6,13 @@
  * host. A shared login host serves many orgs and apps, and an answer, or its absence, is about one
  * of them: its org is in maintenance, or its app is over a limit. The key of a client has the uid
  * of the integration and not its client id, because the same app may be used in several orgs.
+ *
+ * A probe is due a second after the first failure and a second after that, then each 1.7 seconds. A
+ * lock with this life in the store makes one probe of the fleet of it; nobody renews or releases it. A
+ * failure of a login that began before the end of the rest does not count. Older releases ignore what
+ * is announced. Temporary failures are remembered for the fleet (for the status), but without a pause of
+ * their own, unless Salesforce asked for one with `Retry-After`. An answer that cannot be read opens no
+ * breaker: its refusal is remembered for a second.
  */
 import { BrokerError, type BrokerErrorOptions, isStoreTrouble } from '../../errors/errors.ts'
 import { grantOf } from '../../grants/index.ts'
@@ -111,7 +118,8 @@ export function createBreaker(dependencies: BreakerDependencies) {
   const tell = (target: string, isResting: boolean): void => {
     changes.announce({ type: 'login', target, isResting, by: self }).catch((error: unknown) => {
       // Without the store, each replica decides alone. That the store is away has its own warning.
-      if (!isStoreTrouble(error)) log.warn({ err: error }, 'the others were not told of a rest')
+      if (!isStoreTrouble(error))
+        log.warn({ err: error }, 'the other replicas were not told that logins rest')
     })
   }
 

@@ -1,4 +1,20 @@
-/** Learns the life of a token after it was handed out, so that its first caller waits for one call to Salesforce alone. */
+/**
+ * Learns the life of a token after it was handed out, so that its first caller waits for one call to
+ * Salesforce alone. This breaks no promise:
+ *
+ * - It is never too late: the assumption is the rule that holds where Salesforce says nothing, and a
+ *   shorter life replaces it by the same compare-and-set, also in the due index.
+ * - Revocations advance `orev` and leave a tombstone. So the store refuses a life that was learned for
+ *   an older lease or for a dead token.
+ * - A token is compared with its pin before it is saved, and a new pin is saved with it.
+ * - A dead token gets a tombstone, is revoked at Salesforce and is replaced. For a minute, tokens of
+ *   that integration are proven before they are handed out.
+ * - If a replica dies before it learned the life, any replica that reads the lease 15 seconds after the
+ *   mint takes over.
+ * - A caller waits where it must: for a `min_ttl` above the assumption, and for a mint that repeats the
+ *   token that the caller rejected. After nine seconds, or where the token was revoked during the wait,
+ *   the lease that the integration has then answers.
+ */
 import { type Actor, NOBODY } from '../../audit/event.ts'
 import { isStoreTrouble } from '../../errors/errors.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
