@@ -50,7 +50,7 @@ const DETAIL = {
   record: Type.Optional(Type.String({ description: 'Kind of a record of the store' })),
 } satisfies Record<StoredDetail, TSchema>
 
-const AuditEventSchema = Type.Object(
+export const AuditEventSchema = Type.Object(
   {
     id: Type.String({ description: 'Unique among all replicas' }),
     at: Type.String({ format: 'date-time' }),

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
+import { AuditEventSchema } from '../../src/audit/schemas.ts'
 import { CHECKS } from '../../src/doctor/check.ts'
 import { PROBLEMS } from '../../src/errors/problems.ts'
 import { REFUSALS } from '../../src/grants/refusals/refusal-table.ts'
@@ -81,6 +82,13 @@ t.test('the README is short, and the index has every page', async (t) => {
   const pages = DOCUMENTS.filter((path) => path.startsWith('docs/') && path !== 'docs/README.md')
   t.ok(pages.length > 20)
   for (const page of pages) t.ok(index.includes(`](${page.slice('docs/'.length)}`), page)
+})
+
+t.test('docs/audit.md names every member that `detail` of an event may have', async (t) => {
+  const [, row = ''] = /^\| `detail` \| (.*) \|$/m.exec(readDocument('docs/audit.md').text) ?? []
+  const stored = Object.keys(AuditEventSchema.properties.detail.properties)
+  t.ok(stored.length > 10)
+  t.strictSame(new Set(namedIn(row)), new Set([...stored, 'method', 'path', 'jti']))
 })
 
 t.test('ARCHITECTURE.md has the order of imports that is held', async (t) => {
