@@ -6,13 +6,13 @@ export const PATTERN_REFUSALS = {
   ambiguous: 'can be read in two ways',
   never: 'belongs to the token itself, so no proof is ever signed for it',
   unnamed:
-    'hides many acts behind one path, so a pattern must name each of these segments without a star',
+    'has a path that stands for many different requests, so a pattern must name each of these segments without a star',
   not_permitted: 'is none of those that `requests` in `GET /whoami` permits',
 } as const
 
 export type PatternRefusal = keyof typeof PATTERN_REFUSALS
 
-/** Segments behind which one path does many acts. A star does not stand for them. */
+/** Segments of paths that stand for many different requests. A star does not stand for them. */
 const WIDE: ReadonlySet<string> = new Set([
   ...['composite', 'batch', 'graph', 'graphql', 'soap', 'apexrest', 'executeanonymous'],
 ])

@@ -61,7 +61,7 @@ export function checkSecret(
   if (trouble) {
     return warned(
       'secret',
-      `It could not be read again, so that the one in memory is used, as long as this process runs: ${trouble.detail}.`,
+      `It could not be read again: ${trouble.detail}. The one in memory is used while this process runs.`,
       trouble.remedy ?? problemRemedyOf(trouble),
     )
   }

@@ -42,7 +42,8 @@ export function createDpopNonces({ changes, uniqueId, log }: DpopNoncesDependenc
   const tell = (learned: LearnedNonce): void => {
     changes?.announce({ type: 'nonce', ...learned, by: self }).catch((error: unknown) => {
       // Without the store, each replica asks for its own. That the store is away has its own warning.
-      if (!isStoreTrouble(error)) log.warn({ err: error }, 'the others were not told of a nonce')
+      if (!isStoreTrouble(error))
+        log.warn({ err: error }, 'the other replicas were not told of a DPoP nonce')
     })
   }
 

@@ -6,7 +6,7 @@ export const DPOP_PROBLEMS = {
     meaning:
       'Experimental. The integration has `"dpop": {"mode": "on"}`, and Salesforce bound its token to a key that stays in the broker. Each request needs a proof (RFC 9449) that is signed for it, so the token alone opens nothing, and most libraries would send it as a bearer token.',
     remedy:
-      'Ask for the token and a proof at `POST /tokens/{name}/proofs`, which takes `tokens:prove`, or let a gateway ask at `/gateway/{name}` with a key that has `requests`. If neither is possible, ask an operator to set `dpop` of the integration to `{"mode": "off"}`.',
+      'Ask for the token and a proof at `POST /tokens/{name}/proofs`, which takes `tokens:prove`, or let a gateway ask at `/gateway/{name}`, which takes `tokens:read` with `requests`. If neither is possible, ask an operator to set `dpop` of the integration to `{"mode": "off"}`.',
   },
   nothing_to_prove: {
     status: 409,

@@ -49,7 +49,7 @@ export const PROBLEMS = {
     status: 403,
     title: 'The request to Salesforce is not allowed',
     meaning:
-      'The caller may read the token, or have proofs, for some requests to Salesforce (`requests`), and this is none of them; or the gateway did not say which request it is, or one that can be read in two ways; or the caller asked for a token without a request. No proof is signed for another host, for token endpoints and identities, or, unless a pattern names it, for what does many acts behind one path.',
+      'The caller may read the token, or have proofs, for some requests to Salesforce (`requests`), and this is none of them; or the gateway did not say which request it is, or one that can be read in two ways; or the caller asked for a token without a request. No proof is signed for another host, or for token endpoints and identities. None is signed for a path that stands for many different requests, such as `composite`, unless a pattern names it.',
     remedy:
       'Ask at `/gateway/{name}`, or for a proof, for a request that `requests` in `GET /whoami` permits, or ask an operator to permit this one.',
   },

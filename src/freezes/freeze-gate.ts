@@ -176,7 +176,7 @@ export function createFreezeGate({ documents, memory, orgOf }: FreezeGateDepende
 
 const frozen = (name: string, { id, since, reason }: Freeze): BrokerError => {
   const at = new Date(since).toISOString()
-  return new BrokerError('integration_frozen', `${name} is frozen since ${at}: ${reason}`, {
+  return new BrokerError('integration_frozen', `${name} has been frozen since ${at}: ${reason}`, {
     members: { frozen: { id, since: at, reason } },
   })
 }

@@ -100,7 +100,7 @@ export const FreezeView = Type.Object(
     tokens: Type.Object(
       {
         done: Type.Integer({ description: 'Ended at Salesforce' }),
-        left: Type.Integer({ description: 'Not asked for yet' }),
+        left: Type.Integer({ description: 'Salesforce was not yet asked to end them' }),
         failed: Type.Integer({
           description: 'Salesforce was asked, and did not end them yet. They are tried for 7 days',
         }),

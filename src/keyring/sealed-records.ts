@@ -14,7 +14,7 @@ export const SEALED = {
   credentials: 'the keys and secrets of an integration',
   refresh_tokens: 'the refresh token of an integration',
   leases: 'an access token that is held',
-  revocations: 'an access token that Salesforce has still to end',
+  revocations: 'an access token that Salesforce must still end',
   connections: 'what a pending connection needs to be finished',
   macs: 'the code that proves a record which is not sealed',
 } as const

@@ -93,8 +93,8 @@ const secretsCheck = (unread: number): ReadinessCheck => ({
   ok: unread === 0,
   detail:
     unread === 0
-      ? 'those of vaults were read'
-      : `those of ${unread} integrations could not be read again from their vaults: what is in memory is used; the log names them`,
+      ? 'the secrets of vaults were read'
+      : `the secrets of ${unread} integrations could not be read again from their vaults: those in memory are used; the log names the integrations`,
 })
 
 const KEYS = {

@@ -9,7 +9,7 @@ export const KEPT_KINDS = {
   callers: 'who fetched tokens within 30 days',
   deployment: 'deployments of certificates and secrets that are under way',
   'certificate-end': 'which ends of certificates were announced',
-  revocation: 'tokens that Salesforce has still to end, sealed',
+  revocation: 'tokens that Salesforce must still end, sealed',
   freezes: 'which integrations are frozen',
   freeze: 'how far each freeze was carried out',
 } as const

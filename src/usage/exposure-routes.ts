@@ -79,7 +79,7 @@ const ExposureView = Type.Object(
           type: 'string',
           enum: [...TOKEN_STATES],
           description:
-            '`live`: the current one. `revoking`: Salesforce has still to end it. `revoked`: it has ended. `unknown`: another one took its place, and it ends with its session',
+            '`live`: the current one. `revoking`: Salesforce must still end it. `revoked`: it has ended. `unknown`: another one took its place, and it ends with its session',
         }),
       }),
       { description: 'Tokens that were minted since then, and the current ones' },

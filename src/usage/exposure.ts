@@ -48,7 +48,7 @@ interface ExposureDependencies {
     readonly events: Pick<EventLog, 'read'>
   }
   readonly counts: Pick<CallerCounts, 'read'>
-  /** The tokens that Salesforce has still to end. */
+  /** The tokens that Salesforce must still end. */
   readonly revoking: () => AsyncIterable<{ readonly tokenId: string }>
   readonly now: () => number
 }

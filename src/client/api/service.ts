@@ -118,7 +118,7 @@ export interface Exposure {
     readonly minted_at: string | null
     readonly org_id: string | null
     readonly user_id: string | null
-    /** `live`: the current one. `revoking`: Salesforce has still to end it. `revoked`: it has ended. `unknown`: another one took its place, and it ends with its session. */
+    /** `live`: the current one. `revoking`: Salesforce must still end it. `revoked`: it has ended. `unknown`: another one took its place, and it ends with its session. */
     readonly state: 'live' | 'revoking' | 'revoked' | 'unknown'
   }[]
   /** False: more came in an hour than the stored events list. The audit lines have all of them. */
@@ -147,7 +147,7 @@ export interface Freeze {
   readonly tokens: {
     /** Ended at Salesforce. */
     readonly done: number
-    /** Not asked for yet. */
+    /** Salesforce was not yet asked to end them. */
     readonly left: number
     /** Salesforce was asked, and did not end them yet. They are tried for 7 days. */
     readonly failed: number
@@ -242,7 +242,7 @@ export interface SealingKey {
     readonly refresh_tokens: number
     /** an access token that is held. */
     readonly leases: number
-    /** an access token that Salesforce has still to end. */
+    /** an access token that Salesforce must still end. */
     readonly revocations: number
     /** what a pending connection needs to be finished. */
     readonly connections: number

@@ -34,7 +34,7 @@ export const CALLER_COMMANDS: readonly LoadedCommand[] = [
       },
       {
         flags: '--request <pattern>',
-        summary: 'only for these requests at the gateway; may be repeated',
+        summary: 'only for these requests, at the gateway or with proofs; may be repeated',
         repeats: true,
       },
       { flags: '--expires <duration>', summary: 'as in 90d (default: a year)', reads: 'duration' },

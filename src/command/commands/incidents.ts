@@ -51,7 +51,7 @@ export const INCIDENT_COMMANDS: readonly LoadedCommand[] = [
     name: 'freezes',
     summary: 'list the freezes in force, or watch one until its tokens have ended',
     details:
-      'Shows since when, how many live tokens have ended at Salesforce, are left and failed, and the reason.',
+      'Shows when each began, its reason, and how many live tokens have ended at Salesforce, how many are left, and how many failed.',
     operands: [{ name: 'ID', isOptional: true }],
     options: [TIMEOUT, { flags: '--json', summary: 'print JSON' }],
     examples: [

@@ -29,7 +29,8 @@ export function createGivenAnnouncer({ changes, runtime, log }: GivenAnnouncerDe
     for (const change of sent.values()) {
       changes.announce(change).catch((error: unknown) => {
         // Without the store, each replica notices its own callers.
-        if (!isStoreTrouble(error)) log.warn({ err: error }, 'the others were not told of a caller')
+        if (!isStoreTrouble(error))
+          log.warn({ err: error }, 'the other replicas were not told who got a token')
       })
     }
   }

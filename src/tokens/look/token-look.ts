@@ -64,7 +64,8 @@ export function createTokenLook(dependencies: TokenLookDependencies) {
   const tell = (tokenId: string, verdict: LookVerdict): void => {
     changes.announce({ type: 'look', tokenId, verdict }).catch((error: unknown) => {
       // Without the store, each replica looks alone. That the store is away has its own warning.
-      if (!isStoreTrouble(error)) log.warn({ err: error }, 'the others were not told of a look')
+      if (!isStoreTrouble(error))
+        log.warn({ err: error }, 'the other replicas were not told of a look at a token')
     })
   }
 
