@@ -8,7 +8,7 @@ import { doorWorld } from './world.ts'
 
 const redis = await startRedis()
 t.teardown(() => redis.stop())
-const { ask, call, broker } = await doorWorld(t, { redisUrl: redis.url })
+const { ask, call, broker, simulator } = await doorWorld(t, { redisUrl: redis.url })
 const { body: token } = await call('GET', '/tokens/billing')
 await lifeKnown(call, 'billing')
 
@@ -57,4 +57,24 @@ t.test('a token that this replica holds is known to strangers all the same', asy
   await eventually(told)
   t.match(told(), { integration: 'billing', token_id: token.token_id })
   t.match(await userinfo(token.access_token, '/login/shipping'), { status: 503 })
+})
+
+t.test('a bound token proves nothing to anybody', async (t) => {
+  const app = simulator.addClientCredentialsApp()
+  await call('PUT', '/integrations/bound', {
+    body: {
+      login_url: simulator.origins.myDomain,
+      grant: { type: 'client_credentials', client_id: app.clientId },
+      credential: { client_secret: app.clientSecret },
+      dpop: { mode: 'on' },
+    },
+  })
+  t.match(await call('GET', '/tokens/bound'), { status: 409, body: { code: 'token_bound' } })
+  const { token: bound = '' } = simulator.sessions().find(({ jkt }) => jkt !== undefined) ?? {}
+  for (const place of ['', '/login/bound']) {
+    const path = `${place}/services/oauth2/userinfo`
+    const headers = { authorization: `Bearer ${bound}` }
+    t.match(await ask({ path, method: 'GET', headers }), { status: 403 }, place)
+    t.match(await userinfo(bound, place), { status: 503 }, `${place}, from memory`)
+  }
 })

@@ -82,7 +82,7 @@ export function createHeldLeases(dependencies: HeldLeasesDependencies) {
       const tokenId = tokenIdOf(token)
       const names = name === undefined ? namesInMemory(tokenId) : [name]
       const leases = names.map((one) => leaseIn(reader.trusted(one), tokenId))
-      return leases.find((lease) => lease !== undefined)
+      return leases.find((lease) => lease !== undefined && !isBound(lease))
     },
   }
 }
