@@ -232,6 +232,17 @@ t.test('POST userinfo is answered as GET, with the token in the body too', async
   })
 })
 
+t.test('a request that cannot be read says nothing of the token', async (t) => {
+  const { id } = await logIn()
+  // `403 Bad_OAuth_Token` would make the client throw away a token that is good.
+  for (const path of [`${BILLING}/userinfo`, `/login/billing${new URL(id).pathname}`]) {
+    const long = `${path}?q=${'x'.repeat(8_200)}`
+    t.match(await ask({ path: long, method: 'GET', headers: bearer(accessToken) }), {
+      ...{ status: 400, body: { error: 'invalid_request', error_description: /^uri_too_long: / } },
+    })
+  }
+})
+
 t.test('JSON is refused at each endpoint by what it reads', async (t) => {
   const headers = { 'content-type': 'application/json' }
   const words = {
