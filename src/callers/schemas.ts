@@ -34,7 +34,7 @@ export const RequestPatterns = Type.Array(Type.String({ ...REQUEST_PATTERN, maxL
   maxItems: 64,
   uniqueItems: true,
   description:
-    'Requests to Salesforce for which `tokens:read` counts, at `/gateway` alone, and those for which `tokens:prove` counts, which needs it: `METHOD /path`. `*` is any method; in the path, any run of characters without a slash, and as the last segment any rest. The query is not looked at. With it, no other door hands out a token',
+    'Requests to Salesforce, each as `METHOD /path`. `tokens:read` then counts only at `/gateway`, for these requests. `tokens:prove` counts only with `requests`, for proofs of these requests. `*` is any method; in the path, any run of characters without a slash, and as the last segment any rest. The query is not looked at. With it, no other door hands out a token',
 })
 
 const Networks = Type.Array(Type.String({ maxLength: 49 }), {

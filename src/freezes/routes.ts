@@ -75,7 +75,7 @@ export function registerFreezeRoutes(
     '/freezes',
     operation('listFreezes', 'service', {
       summary: 'The freezes in force',
-      description: `${NEEDS}; shows those alone. The oldest is first.`,
+      description: `${NEEDS}; other freezes are left out. The oldest is first.`,
       response: { 200: FreezeList },
     }),
     async (request, reply) => {

@@ -74,7 +74,8 @@ export function createSecretWatch(dependencies: SecretWatchDependencies) {
   }
 
   const well = (integration: string): void => {
-    if (troubles.delete(integration)) log.info({ integration }, 'its vault gives a secret again')
+    if (troubles.delete(integration))
+      log.info({ integration }, 'the vault of an integration gives its secret again')
   }
 
   /** Stages what changed, in place of a former change that Salesforce did not accept yet. Undefined: there is nothing to do, or another replica did it. */

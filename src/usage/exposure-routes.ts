@@ -79,14 +79,14 @@ const ExposureView = Type.Object(
           type: 'string',
           enum: [...TOKEN_STATES],
           description:
-            '`live`: the current one. `revoking`: Salesforce must still end it. `revoked`: it has ended. `unknown`: another one took its place, and it ends with its session',
+            '`live`: the current one. `revoking`: Salesforce must still end it. `revoked`: it has ended. `unknown`: it was replaced, and ends with its session',
         }),
       }),
       { description: 'Tokens that were minted since then, and the current ones' },
     ),
     complete: Type.Boolean({
       description:
-        'False: more came in an hour than the stored events list. The audit lines have all of them',
+        'False: more tokens were minted in an hour than the stored events list. The audit lines have all of them',
     }),
     next_cursor: NullableText,
   },

@@ -152,7 +152,7 @@ t.test('a place that is wrong', { skip }, async (t) => {
       return next.areRead()
     })
     await expect(200, next.fresh('billing'))
-    t.match(next.logs(), 'its vault gives a secret again')
+    t.match(next.logs(), 'the vault of an integration gives its secret again')
     for (const token of bao.issued) t.notOk(next.logs().includes(token), 'no token in the log')
     t.notOk(next.logs().includes(app.clientSecret), 'and no secret')
     await bao.call('PUT', 'sys/seal', {})

@@ -28,7 +28,7 @@ export interface CallersOperations {
       readonly integrations: readonly string[]
       /** The integration must have all of these labels. */
       readonly labels?: Readonly<Record<string, string>>
-      /** Requests to Salesforce for which `tokens:read` counts, at `/gateway` alone, and those for which `tokens:prove` counts, which needs it: `METHOD /path`. `*` is any method; in the path, any run of characters without a slash, and as the last segment any rest. The query is not looked at. With it, no other door hands out a token. */
+      /** Requests to Salesforce, each as `METHOD /path`. `tokens:read` then counts only at `/gateway`, for these requests. `tokens:prove` counts only with `requests`, for proofs of these requests. `*` is any method; in the path, any run of characters without a slash, and as the last segment any rest. The query is not looked at. With it, no other door hands out a token. */
       readonly requests?: readonly string[]
       /** Networks from which the key counts: each an IP address, or a CIDR such as `10.0.0.0/8`. From elsewhere it is an unknown key. Behind a proxy, `VALETKEY_TRUST_PROXY` must name the proxy. Left out: everywhere. */
       readonly networks?: readonly string[]

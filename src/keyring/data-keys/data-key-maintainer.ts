@@ -114,7 +114,7 @@ export function createDataKeyMaintainer(dependencies: {
 
   const task = createTask({
     ...{ runtime, retryMs: RETRY_MS },
-    outage: createOutageLogger(log, 'data keys cannot be kept', runtime),
+    outage: createOutageLogger(log, 'the data keys of the store cannot be checked', runtime),
     async work() {
       trouble = undefined
       const failures: unknown[] = []
