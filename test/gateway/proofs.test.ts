@@ -33,6 +33,7 @@ const keyFor = async (name: string, limits: object): Promise<string> => {
 }
 
 const QUERY = '/services/data/v66.0/query?q=SELECT+Id+FROM+Organization'
+const NO_OBJECT = '/services/data/v66.0/query?q=SELECT+Id+FROM+ScratchOrgInfo'
 const LIMITS = '/services/data/v66.0/limits'
 
 interface ProvingGateway {
@@ -148,6 +149,16 @@ for (const { name, changes, survives } of PROVING) {
         nonces({})
       },
     )
+
+    t.test('keeps its token where Salesforce refuses the request itself with 400', async (t) => {
+      t.equal((await send('GET', QUERY)).status, 200)
+      await lifeKnown(call, 'billing')
+      const logins = simulator.tokenRequests().length
+      for (const method of ['GET', 'POST']) {
+        t.match(await send(method, NO_OBJECT), { status: 400, text: /INVALID_TYPE/ }, method)
+      }
+      t.equal(simulator.tokenRequests().length, logins)
+    })
 
     t.test('survives the end of a session, or has another for the next request', async (t) => {
       for (const method of ['GET', 'POST']) {
