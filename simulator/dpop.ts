@@ -75,6 +75,15 @@ export function challenge(exchange: Exchange, world: World): Answer {
   }
 }
 
+/** The refusal of a token, with another nonce where Salesforce sends one with it. */
+export function withNonce(refusal: Answer, exchange: Exchange, world: World): Answer {
+  const { refusesWithNonce } = world.settings().dpop
+  const nonce = refusesWithNonce ? nextNonce(exchange, world) : undefined
+  return nonce === undefined
+    ? refusal
+    : { ...refusal, headers: { ...refusal.headers, 'dpop-nonce': nonce } }
+}
+
 interface Proof {
   readonly jwk: {
     readonly kty: string

@@ -83,6 +83,8 @@ interface DpopSettings {
   readonly resourceNonce: 'required' | 'optional'
   /** Status of the challenge of a resource. Default 400, which was seen. */
   readonly challengeStatus: 400 | 401
+  /** Whether a resource that refuses a token also brings another nonce. Default false. */
+  readonly refusesWithNonce: boolean
   /** Whether each answer of the token endpoint brings another nonce, and ends the former. Default true. */
   readonly nonceChanges: boolean
   /** Default 1 hour. */
@@ -133,6 +135,7 @@ export const DEFAULT_SETTINGS: Settings = {
     challengesLate: false,
     resourceNonce: 'optional',
     challengeStatus: 400,
+    refusesWithNonce: false,
     nonceChanges: true,
     nonceLifetimeMs: 3_600_000,
     iatSkewMs: 300_000,

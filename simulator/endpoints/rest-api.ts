@@ -1,5 +1,5 @@
 import { type Answer, jsonAnswer } from '../answer.ts'
-import { challenge, refusalOfProof } from '../dpop.ts'
+import { challenge, refusalOfProof, withNonce } from '../dpop.ts'
 import { bearerToken, type Exchange, provenToken } from '../exchange.ts'
 import { type RestRefusalName, refuseRest } from '../rest-refusals.ts'
 import type { World } from '../world.ts'
@@ -124,7 +124,7 @@ export function refuseToken(exchange: Exchange, world: World): Answer | undefine
   if (ofProof === 'use_dpop_nonce') return challenge(exchange, world)
   if (ofProof !== undefined) return refuseRest('session_invalid')
   const refusal = refusalOfSession(token, exchange, world)
-  return refusal && refuseRest(refusal)
+  return refusal && withNonce(refuseRest(refusal), exchange, world)
 }
 
 /** Undefined: the session may call the API. This request also uses it. */

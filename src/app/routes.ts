@@ -110,7 +110,7 @@ export function registerTokenParts(guarded: Server, parts: TokenPartDependencies
 }
 
 interface GatewayPartDependencies {
-  readonly engine: Pick<LeaseEngine, 'broker'>
+  readonly engine: Pick<LeaseEngine, 'broker' | 'tokens'>
   readonly proofs: ProofParts
   readonly counts: Pick<CallerCounts, 'note'>
   readonly audit: AuditLog
@@ -128,13 +128,13 @@ export async function registerGateway(
   { engine, proofs, counts, audit, guard, now }: GatewayPartDependencies,
 ): Promise<void> {
   const { gate, trust } = guard
-  const { broker } = engine
+  const { broker, tokens } = engine
   const handOutTo = (identify: Callers['gate']['identify']) =>
     createHandOut({ broker, audit, onRead: counts.note, identify, now })
   const proving = handOutTo(identifyProver(gate))
   await registerProofRoutes(server, { handOut: proving, gate, trust, ...proofs })
   const handOut = handOutTo(identifyBy(gate))
-  await registerGatewayRoutes(server, { handOut, broker, ...guard, ...proofs })
+  await registerGatewayRoutes(server, { handOut, broker, tokens, ...guard, ...proofs })
 }
 
 interface ServicePartDependencies {

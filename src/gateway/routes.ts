@@ -9,6 +9,7 @@ import { isBound } from '../dpop/binding.ts'
 import { operation } from '../http/openapi/operation.ts'
 import { problems, toBrokerError } from '../http/problems/problem.ts'
 import { answer, type Server, type ServerOptions } from '../http/server/server.ts'
+import type { TokenLook } from '../tokens/look/token-look.ts'
 import { MINT_PROBLEMS } from '../tokens/mint/mint-problems.ts'
 import type { ProvableRequest } from '../tokens/prove/asked-request.ts'
 import type { ProofPermission } from '../tokens/prove/proof-permission.ts'
@@ -25,6 +26,7 @@ import { seenRequests } from './seen-requests.ts'
 interface GatewayRouteDependencies {
   readonly handOut: HandOut
   readonly broker: Pick<Broker, 'requireStill'>
+  readonly tokens: Pick<TokenLook, 'look'>
   readonly permission: Pick<ProofPermission, 'permit'>
   readonly signer: ProofSigner
   readonly gate: Pick<Gate, 'identify'>
@@ -99,7 +101,7 @@ export async function registerGatewayRoutes(
   server: Server,
   dependencies: GatewayRouteDependencies,
 ): Promise<void> {
-  const { handOut, signer, gate, trust, onProblem } = dependencies
+  const { handOut, tokens, signer, gate, trust, onProblem } = dependencies
   await server.register(async (plain) => {
     const scope = plain as Server
     requireReader(scope, gate, trust, CREDENTIAL)
@@ -130,13 +132,21 @@ export async function registerGatewayRoutes(
     const pass = (request: GatewayRequest, reply: FastifyReply) => {
       const { id, principal } = request
       request.principal = passing(principal, () => seenIn(request))
-      const { [REJECTED]: rejected, [NONCE_HEADER]: nonce = '' } = request.headers
+      const { [REJECTED]: rejected = '', [NONCE_HEADER]: nonce = '' } = request.headers
       const { integration } = request.params
       // A gateway sends both after a 401, and cannot tell which of the two Salesforce missed.
-      const isChallenge =
+      const isDoubtful =
         nonce !== '' && signer.explainsRefusal({ principal: principal.id, integration }, nonce)
-      const isRejected = rejected !== undefined && rejected !== '' && !isChallenge
-      const wanted = { integration, ...(isRejected && { rejected }) }
+      let given = nonce === '' ? undefined : nonce
+      const isDead = async (lease: Lease) => {
+        if (!isBound(lease)) return true
+        signer.take(principal, lease, nonce)
+        // The look may learn a newer one.
+        given = undefined
+        return (await tokens.look(lease)) !== 'live'
+      }
+      const replaced = { rejected, ...(isDoubtful && { isDead }) }
+      const wanted = { integration, ...(rejected !== '' && replaced) }
       let proven: ProvableRequest | undefined
       const admit = ({ lease }: Served) => {
         proven = isBound(lease)
@@ -146,7 +156,6 @@ export async function registerGatewayRoutes(
       const write = (reply: FastifyReply, { lease }: Served) => {
         writeHeaders(reply, lease, proven === undefined ? 'Bearer' : 'DPoP')
         if (proven === undefined) return undefined
-        const given = nonce === '' ? undefined : nonce
         const { proofs, written } = signer.sign({ id, principal }, lease, [proven], given)
         reply.header('dpop', proofs[0])
         return written?.then(() => undefined)

@@ -161,14 +161,18 @@ for (const { name, changes, survives } of PROVING) {
     })
 
     t.test('survives the end of a session, or has another for the next request', async (t) => {
-      for (const method of ['GET', 'POST']) {
-        t.equal((await send(method, QUERY)).status, 200)
-        await lifeKnown(call, 'billing')
-        t.ok(simulator.endSessions() > 0)
-        const first = await send(method, QUERY)
-        if (survives.includes(method)) t.equal(first.status, 200, method)
-        else t.not(first.status, 200)
-        t.equal((await send(method, QUERY)).status, 200, method)
+      for (const refusesWithNonce of [false, true]) {
+        nonces({ refusesWithNonce })
+        for (const method of ['GET', 'POST']) {
+          const what = `${method}, ${refusesWithNonce ? 'with' : 'without'} a nonce`
+          t.equal((await send(method, QUERY)).status, 200, what)
+          await lifeKnown(call, 'billing')
+          t.ok(simulator.endSessions() > 0)
+          const first = await send(method, QUERY)
+          if (survives.includes(method)) t.equal(first.status, 200, what)
+          else t.not(first.status, 200, what)
+          t.equal((await send(method, QUERY)).status, 200, what)
+        }
       }
     })
   })

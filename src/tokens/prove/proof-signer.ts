@@ -39,7 +39,19 @@ export function createProofSigner(dependencies: ProofSignerDependencies) {
   const handedBack = createHandedBackNonces(nonces)
   const athOfLease = createLeaseTexts(({ accessToken }) => athOf(accessToken))
 
+  /** Throws if the token is not bound. */
+  const useOf = ({ id: principal }: Pick<Principal, 'id'>, lease: Lease) => {
+    const key = boundKeyOf(lease)
+    if (!key) throw new Error('proofs were asked for a token that is not bound')
+    const { integration } = lease
+    return { key, use: { principal, integration, thumbprint: key.thumbprint, host: hostOf(lease) } }
+  }
+
   return {
+    /** Remembers a nonce that the caller got from Salesforce, for its next proofs with this bound token. */
+    take(principal: Pick<Principal, 'id'>, lease: Lease, nonce: string): void {
+      handedBack.put(useOf(principal, lease).use, nonce)
+    },
     /** Whether a nonce that the caller got from Salesforce explains a refusal: the last proof was without it. */
     explainsRefusal: handedBack.isNews,
     /** Signs now and for now: nothing is signed ahead or kept. `nonce`: what the caller got from Salesforce. Throws `audit_unavailable`. */
@@ -49,12 +61,8 @@ export function createProofSigner(dependencies: ProofSignerDependencies) {
       requests: readonly ProvableRequest[],
       nonce: string | undefined,
     ): Signed {
-      const key = boundKeyOf(lease)
-      if (!key) throw new Error('proofs were asked for a token that is not bound')
-      const host = hostOf(lease)
-      const { integration } = lease
-      const principal = asker.principal.id
-      const use = { principal, integration, thumbprint: key.thumbprint, host }
+      const { key, use } = useOf(asker.principal, lease)
+      const { principal, integration, host } = use
       if (nonce !== undefined) handedBack.put(use, nonce)
       const claims = { ath: athOfLease(lease), nonce: handedBack.of(use) }
       const now = () => nowAt(host)

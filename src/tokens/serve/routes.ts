@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { AuditLog } from '../../audit/log.ts'
 import type { Gate } from '../../callers/index.ts'
+import type { Principal } from '../../callers/policy.ts'
 import { isBound, tokenBound } from '../../dpop/binding.ts'
 import { operation } from '../../http/openapi/operation.ts'
 import { problems } from '../../http/problems/problem.ts'
@@ -43,6 +44,8 @@ interface Wanted {
   readonly integration: string
   readonly minTtlMs?: number
   readonly rejected?: string
+  /** Whether the rejected token, which this lease is of, is dead. It is replaced only then. Default: it is. */
+  readonly isDead?: (lease: Lease) => Promise<boolean>
 }
 
 export type HandOut = ReturnType<typeof createHandOut>
@@ -71,16 +74,32 @@ export function createHandOut(dependencies: HandOutDependencies) {
     return audited ? audited.then(body) : body()
   }
 
+  const unlessLive = async (
+    name: string,
+    principal: Principal,
+    { rejected, requestId }: { readonly rejected?: string; readonly requestId: string },
+    isDead: NonNullable<Wanted['isDead']>,
+  ): Promise<Served> => {
+    const served = await broker.lease(name, principal, { requestId })
+    const { lease } = served
+    const isOver = rejected !== undefined && lease.tokenId === rejected && (await isDead(lease))
+    return isOver ? broker.lease(name, principal, { requestId, rejected }) : served
+  }
+
   /** Throws and rejects as `broker.lease` does, and with `token_bound`. */
   return (
     request: FastifyRequest,
     reply: FastifyReply,
-    { integration, ...wanted }: Wanted,
+    { integration, isDead, ...wanted }: Wanted,
     write: Writer,
     admit: Admit = refuseBound,
   ): void | Promise<void> => {
     audit.requireWritable()
-    const found = broker.lease(integration, request.principal, { ...wanted, requestId: request.id })
+    const { principal, id: requestId } = request
+    const asked = { ...wanted, requestId }
+    const found = isDead
+      ? unlessLive(integration, principal, asked, isDead)
+      : broker.lease(integration, principal, asked)
     // Not async: promises would cost a tenth of the time of a hit.
     const body =
       found instanceof Promise
