@@ -156,7 +156,10 @@ export async function registerGatewayRoutes(
       const write = (reply: FastifyReply, { lease }: Served) => {
         writeHeaders(reply, lease, proven === undefined ? 'Bearer' : 'DPoP')
         if (proven === undefined) return undefined
-        const { proofs, written } = signer.sign({ id, principal }, lease, [proven], given)
+        const isReplaced = rejected !== '' && lease.tokenId !== rejected
+        // The login of the other token brought a newer nonce.
+        const fresh = isReplaced ? undefined : given
+        const { proofs, written } = signer.sign({ id, principal }, lease, [proven], fresh)
         reply.header('dpop', proofs[0])
         return written?.then(() => undefined)
       }

@@ -27,7 +27,9 @@ for (const { program, provide, command, env } of HOOKS) {
     const { simulator, broker, pass } = salesforce
     const clientId = await bind(salesforce, 'billing')
     const dpop = { ...DEFAULT_SETTINGS.dpop, resourceNonce: 'required' as const }
-    simulator.configure({ dpop: { ...dpop, nonceLifetimeMs: MINUTE_MS } })
+    simulator.configure({
+      dpop: { ...dpop, nonceLifetimeMs: MINUTE_MS, refusesWithNonce: true },
+    })
     const made = await broker.call('POST', '/api-keys', {
       body: {
         ...{ name: 'billing', permissions: ['tokens:prove'], integrations: ['billing'] },

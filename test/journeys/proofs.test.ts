@@ -153,6 +153,21 @@ t.test('a nonce of Salesforce counts for who hands it back', async (t) => {
   }
 })
 
+t.test('a nonce that came with the refusal of a token is older than the next token', async (t) => {
+  const { simulator, broker, prove, query, send, configure } = await proofsWorld(t)
+  configure({ resourceNonce: 'required', refusesWithNonce: true })
+  const { body } = await prove({ requests: [query] })
+  await lifeKnown(broker.call, 'bound')
+  t.ok(simulator.endSessions() > 0)
+  const refusal = await send(query, body.access_token, body.proofs[0])
+  t.equal(refusal.status, 401)
+  const nonce = refusal.headers.get('dpop-nonce')
+  t.type(nonce, 'string')
+  const wants = { rejected: body.token_id, nonce }
+  const next = (await prove({ requests: [query], ...wants })).body
+  t.equal((await send(query, next.access_token, next.proofs[0])).status, 200)
+})
+
 t.test('where the token is not bound, there is nothing to prove', async (t) => {
   const { simulator, broker, prove, query, keyFor, configure } = await proofsWorld(t)
   const { body } = clientCredentials(simulator)

@@ -15,8 +15,8 @@ import java.util.regex.Pattern;
  * signs a proof for each try. docs/dpop.md explains it. Java 17 or later, nothing to install.
  */
 public class Dpop {
-  /** As many as a nonce and a dead session need. */
-  static final int TRIES = 3;
+  /** For a nonce, a dead session, and the nonce of the next token. */
+  static final int TRIES = 4;
 
   /** It follows no redirects, which would need another proof. */
   static final HttpClient CLIENT = HttpClient.newHttpClient();
@@ -61,16 +61,18 @@ public class Dpop {
               .setHeader("DPoP", member(given, "proofs"))
               .build();
       var answer = CLIENT.send(attempt, handler);
-      wants = wantsAfter(answer, member(given, "token_id"));
+      wants = wantsAfter(answer, member(given, "token_id"), wants);
       if (wants.isEmpty() || tries == TRIES) return answer;
     }
   }
 
-  /** What the next try wants after this answer of Salesforce. Empty: there is none. */
-  static String wantsAfter(HttpResponse<?> answer, String tokenId) {
+  /** What the next try wants after this answer. `had`: what this try wanted. Empty: there is none. */
+  static String wantsAfter(HttpResponse<?> answer, String tokenId, String had) {
     var nonce = answer.headers().firstValue("DPoP-Nonce").orElse("");
     var status = answer.statusCode();
-    if (!nonce.isEmpty() && (status == 400 || status == 401)) return wants("nonce", nonce);
+    // A second refusal is not for want of a nonce.
+    var isFirst = !had.contains("\"nonce\"");
+    if (isFirst && !nonce.isEmpty() && (status == 400 || status == 401)) return wants("nonce", nonce);
     return status == 401 ? wants("rejected", tokenId) : "";
   }
 

@@ -21,7 +21,7 @@ async function send(dispatch, options, handler) {
     const again = (next) =>
       attempt(tries + 1, next).catch((error) => handler.onResponseError?.(null, error))
     const hears = (status, nonce) =>
-      tries < TRIES ? wantsAfter(status, nonce, token_id) : undefined
+      tries < TRIES ? wantsAfter(status, nonce, token_id, wants) : undefined
     dispatch({ ...options, body, headers }, repeating(handler, hears, again))
   }
   await attempt(1)

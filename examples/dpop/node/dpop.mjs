@@ -15,14 +15,15 @@ export async function prove(requests, wants = {}) {
   return body
 }
 
-/** What the next try wants after this answer of Salesforce. Undefined: there is none. */
-export function wantsAfter(status, nonce, token_id) {
-  if (nonce && (status === 400 || status === 401)) return { nonce }
+/** What the next try wants after this answer of Salesforce. `had`: what this try wanted. Undefined: there is none. */
+export function wantsAfter(status, nonce, token_id, had) {
+  // A second refusal is not for want of a nonce.
+  if (nonce && !had?.nonce && (status === 400 || status === 401)) return { nonce }
   return status === 401 ? { rejected: token_id } : undefined
 }
 
-/** As many as a nonce and a dead session need. */
-export const TRIES = 3
+/** For a nonce, a dead session, and the nonce of the next token. */
+export const TRIES = 4
 
 /** `fetch` for Salesforce. The body must be one that can be sent again, so no stream. */
 export async function dpopFetch(place, init = {}) {
@@ -37,7 +38,7 @@ export async function dpopFetch(place, init = {}) {
     headers.set('dpop', proofs[0])
     // A redirect would need another proof.
     const answer = await fetch(url, { ...init, headers, redirect: 'manual' })
-    wants = wantsAfter(answer.status, answer.headers.get('dpop-nonce'), token_id)
+    wants = wantsAfter(answer.status, answer.headers.get('dpop-nonce'), token_id, wants)
     if (!wants || tries === TRIES) return answer
     await answer.body?.cancel()
   }

@@ -6,7 +6,7 @@ import os
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-TRIES = 3  # As many as a nonce and a dead session need.
+TRIES = 4  # For a nonce, a dead session, and the nonce of the next token.
 
 
 def prove(requests, **wants):
@@ -28,8 +28,10 @@ def prove(requests, **wants):
         raise RuntimeError(f"Valetkey: {problem['code']}: {problem['detail']}") from None
 
 
-def wants_after(status, nonce, token_id):
-    """What the next try wants after this answer of Salesforce. None: there is none."""
-    if nonce and status in (400, 401):
+def wants_after(status, nonce, token_id, had):
+    """What the next try wants after this answer of Salesforce. `had`: what this try wanted.
+    None: there is none."""
+    # A second refusal is not for want of a nonce.
+    if nonce and "nonce" not in had and status in (400, 401):
         return {"nonce": nonce}
     return {"rejected": token_id} if status == 401 else None

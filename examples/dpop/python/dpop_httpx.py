@@ -16,6 +16,6 @@ class Dpop(httpx.Auth):
             request.headers["DPoP"] = given["proofs"][0]
             answer = yield request
             nonce = answer.headers.get("DPoP-Nonce")
-            wants = wants_after(answer.status_code, nonce, given["token_id"])
+            wants = wants_after(answer.status_code, nonce, given["token_id"], wants)
             if wants is None:
                 return

@@ -6,17 +6,18 @@ from requests.auth import AuthBase
 
 class Dpop(AuthBase):
     def __call__(self, request):
-        self.put(request, {})
+        had = {}
+        self.put(request, had)
         tries = 1
 
         def hear(answer, **options):
-            nonlocal tries
-            wants = wants_after(
-                answer.status_code, answer.headers.get("DPoP-Nonce"), request.token_id
-            )
+            nonlocal had, tries
+            nonce = answer.headers.get("DPoP-Nonce")
+            wants = wants_after(answer.status_code, nonce, request.token_id, had)
             if wants is None or tries == TRIES:
                 return answer
             tries += 1
+            had = wants
             answer.content  # Read to the end, so that the connection is free.
             if hasattr(request.body, "seek"):
                 request.body.seek(0)

@@ -28,7 +28,7 @@ export interface TokensOperations {
       readonly token_id?: string
       /** The `token_id` that Salesforce answered with 401: another token is wanted. One mint runs, however many ask. */
       readonly rejected?: string
-      /** The `DPoP-Nonce` that came with `use_dpop_nonce` (status 400 or 401). It counts for your proofs, until this service learns another one. */
+      /** The `DPoP-Nonce` that came with `use_dpop_nonce` (status 400 or 401). It counts for your proofs, until this service learns another one, and not for a token that replaces the rejected one. */
       readonly nonce?: string
     }
     readonly answer: Proofs

@@ -70,7 +70,10 @@ export async function registerProofRoutes(
         }
         const write = (reply: FastifyReply, { lease }: Served, at: number) => {
           reply.header('content-type', JSON_TYPE)
-          const { proofs, written } = signer.sign(asker, lease, provable, nonce)
+          const isReplaced = rejected !== undefined && lease.tokenId !== rejected
+          // The login of the other token brought a newer nonce.
+          const given = isReplaced ? undefined : nonce
+          const { proofs, written } = signer.sign(asker, lease, provable, given)
           const text = JSON.stringify(proofsView(lease, proofs, at))
           return written ? written.then(() => text) : text
         }

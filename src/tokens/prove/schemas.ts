@@ -52,7 +52,7 @@ export const ProofBody = Type.Object(
       Type.String({
         ...NONCE,
         description:
-          'The `DPoP-Nonce` that came with `use_dpop_nonce` (status 400 or 401). It counts for your proofs, until this service learns another one',
+          'The `DPoP-Nonce` that came with `use_dpop_nonce` (status 400 or 401). It counts for your proofs, until this service learns another one, and not for a token that replaces the rejected one',
       }),
     ),
   },

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// As many as a nonce and a dead session need.
-const tries = 3
+// For a nonce, a dead session, and the nonce of the next token.
+const tries = 4
 
 var broker = &http.Client{Timeout: 12 * time.Second}
 
@@ -99,10 +99,12 @@ func (transport *Transport) RoundTrip(request *http.Request) (*http.Response, er
 		if err != nil {
 			return nil, err
 		}
-		wants = Wants{}
+		// A second refusal is not for want of a nonce.
+		hadNonce := wants.Nonce != ""
 		nonce := answer.Header.Get("DPoP-Nonce")
 		isRefused := answer.StatusCode == http.StatusUnauthorized
-		if nonce != "" && (isRefused || answer.StatusCode == http.StatusBadRequest) {
+		wants = Wants{}
+		if nonce != "" && !hadNonce && (isRefused || answer.StatusCode == http.StatusBadRequest) {
 			wants.Nonce = nonce
 		} else if isRefused {
 			wants.Rejected = given.TokenID
