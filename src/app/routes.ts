@@ -134,7 +134,7 @@ export async function registerGateway(
   const proving = handOutTo(identifyProver(gate))
   await registerProofRoutes(server, { handOut: proving, gate, trust, ...proofs })
   const handOut = handOutTo(identifyBy(gate))
-  await registerGatewayRoutes(server, { handOut, broker, tokens, ...guard, ...proofs })
+  await registerGatewayRoutes(server, { handOut, broker, tokens, proofs, ...guard })
 }
 
 interface ServicePartDependencies {

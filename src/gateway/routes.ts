@@ -12,8 +12,7 @@ import { answer, type Server, type ServerOptions } from '../http/server/server.t
 import type { TokenLook } from '../tokens/look/token-look.ts'
 import { MINT_PROBLEMS } from '../tokens/mint/mint-problems.ts'
 import type { ProvableRequest } from '../tokens/prove/asked-request.ts'
-import type { ProofPermission } from '../tokens/prove/proof-permission.ts'
-import type { ProofSigner } from '../tokens/prove/proof-signer.ts'
+import type { ProofParts } from '../tokens/prove/compose.ts'
 import { NONCE } from '../tokens/prove/schemas.ts'
 import type { Broker, Served } from '../tokens/serve/broker.ts'
 import { hostOf } from '../tokens/serve/instance-place.ts'
@@ -27,8 +26,7 @@ interface GatewayRouteDependencies {
   readonly handOut: HandOut
   readonly broker: Pick<Broker, 'requireStill'>
   readonly tokens: Pick<TokenLook, 'look'>
-  readonly permission: Pick<ProofPermission, 'permit'>
-  readonly signer: ProofSigner
+  readonly proofs: ProofParts
   readonly gate: Pick<Gate, 'identify'>
   /** Called when a caller authenticated on this connection. */
   readonly trust: Parameters<typeof requireReader>[2] & {}
@@ -101,7 +99,8 @@ export async function registerGatewayRoutes(
   server: Server,
   dependencies: GatewayRouteDependencies,
 ): Promise<void> {
-  const { handOut, tokens, signer, gate, trust, onProblem } = dependencies
+  const { handOut, broker, tokens, proofs, gate, trust, onProblem } = dependencies
+  const { permission, signer } = proofs
   await server.register(async (plain) => {
     const scope = plain as Server
     requireReader(scope, gate, trust, CREDENTIAL)
@@ -150,7 +149,7 @@ export async function registerGatewayRoutes(
       let proven: ProvableRequest | undefined
       const admit = ({ lease }: Served) => {
         proven = isBound(lease)
-          ? provenRequest(principal, lease, seenIn(request), dependencies)
+          ? provenRequest(principal, lease, seenIn(request), { broker, permission })
           : undefined
       }
       const write = (reply: FastifyReply, { lease }: Served) => {
@@ -159,9 +158,9 @@ export async function registerGatewayRoutes(
         const isReplaced = rejected !== '' && lease.tokenId !== rejected
         // The login of the other token brought a newer nonce.
         const fresh = isReplaced ? undefined : given
-        const { proofs, written } = signer.sign({ id, principal }, lease, [proven], fresh)
-        reply.header('dpop', proofs[0])
-        return written?.then(() => undefined)
+        const signed = signer.sign({ id, principal }, lease, [proven], fresh)
+        reply.header('dpop', signed.proofs[0])
+        return signed.written?.then(() => undefined)
       }
       return handOut(request, reply, wanted, write, admit)
     }
