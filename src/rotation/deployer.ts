@@ -156,12 +156,12 @@ export function createDeployer(dependencies: {
       .catch((error: unknown) => {
         log.warn({ err: error, integration: name }, 'a deployment cannot continue')
         // It is still due, and would be taken again at once.
-        return runtime.sleep(TROUBLE_MS, task.stopped)
+        return runtime.sleep(TROUBLE_MS, task.stopped).then(() => 'again' as const)
       })
-      .finally(() => {
+      .then((ended) => {
         active.delete(name)
-        // It was left out of the times to wait for.
-        task.wake()
+        // It was left out of the times to wait for. Where another replica works at it, its writes wake.
+        if (ended) task.wake()
       })
     active.set(name, work)
   }
