@@ -14,10 +14,10 @@ export interface SecretReference {
 /** As a request has it. Without a name, there is one vault only. */
 export type AskedReference = Omit<SecretReference, 'name'> & Partial<Pick<SecretReference, 'name'>>
 
-/** How the breaker of signers names a secret. No key has a space in front. */
-export const restOf = ({ name, path }: Pick<SecretReference, 'name' | 'path'>) => ({
+/** How the breaker of signers names a secret. No key has a space in front. A version that is gone says nothing about the newest one. */
+export const restOf = ({ name, path, version }: Omit<SecretReference, 'field'>) => ({
   name,
-  key: `secret ${path}`,
+  key: version === undefined ? `secret ${path}` : `secret ${path} v${version}`,
 })
 
 /** What is at a path. */

@@ -13,6 +13,9 @@ const FIRST_MS = 1_000
 /** A signer that is away returns by itself. A refusal lasts until an operator acts. */
 const LONGEST_MS = { signer_unavailable: 4_000, signing_refused: 30_000 } as const
 
+/** Most remembered targets. Whoever may write integrations can name any number of secrets that are not there. */
+const TARGETS = 1_000
+
 /** `name` alone: the whole signer. With `key`: one of its keys. */
 interface Target {
   readonly name: string
@@ -66,6 +69,8 @@ export function createSignerBreaker({ monotonic, log }: SignerBreakerDependencie
         ...{ target, error, pauseMs, since },
         ...{ until: now + pauseMs, failures: failures + 1 },
       })
+      const [oldest] = rests.keys()
+      if (rests.size > TARGETS && oldest !== undefined) rests.delete(oldest)
       if (!former) log.warn({ signer: target.name, key: target.key, err: error }, 'a signer fails')
     },
   }

@@ -205,7 +205,7 @@ export function createSigners(dependencies: SignersDependencies) {
       version,
     }: Omit<SecretReference, 'field'>): Promise<SecretContent> {
       checkReadable(named(name).settings, path)
-      const ofSecret = restOf({ name, path })
+      const ofSecret = restOf({ name, path, ...(version !== undefined && { version }) })
       breaker.check([ofSecret])
       try {
         const content = await whileThere(name, () =>

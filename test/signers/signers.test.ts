@@ -2,6 +2,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
 import t from 'tap'
 import type { RemoteKey, SigningBackend } from '../../src/signers/remote-key.ts'
+import { restOf } from '../../src/signers/secret-reference.ts'
 import { createSigners } from '../../src/signers/signers.ts'
 import { signerAway, signingRefused } from '../../src/signers/signing-problem.ts'
 import { createSlots } from '../../src/signers/slots.ts'
@@ -30,7 +31,13 @@ function signersBy(
     settings: [
       {
         ...{ name: 's', type: 'vault_transit', address: 'https://vault', mount: 'transit' },
-        ...{ keys: ['k*'], integrations: ['team-*'], timeoutMs, signaturesAtOnce: 2 },
+        ...{
+          keys: ['k*'],
+          secrets: ['secret/*'],
+          integrations: ['team-*'],
+          timeoutMs,
+          signaturesAtOnce: 2,
+        },
         auth: { type: 'token_file', tokenFile: '/token' },
       },
     ],
@@ -239,4 +246,32 @@ t.test('who looks for a key waits for an absent signer once', async (t) => {
   pass(1_000)
   t.match(await find(), { keyVersion: 1 })
   t.notOk(signers.isResting(KEY))
+})
+
+t.test('a version of a secret that is gone does not keep the newest one back', async (t) => {
+  const { signers } = signersBy(good, {
+    async read(_path, version) {
+      if (version !== undefined) throw signingRefused('s', 'has no version 1 of it: destroyed')
+      return { fields: new Map(), version: 2 }
+    },
+  })
+  const place = { name: 's', path: 'secret/data/billing' }
+  await t.rejects(signers.contentAt({ ...place, version: 1 }), { code: 'signing_refused' })
+  t.match(await signers.contentAt(place), { version: 2 })
+})
+
+t.test('secrets that are not there take up little memory', async (t) => {
+  const { signers } = signersBy(good, {
+    async read(path) {
+      throw signingRefused('s', `has no secret ${path}`)
+    },
+  })
+  const restOfNumber = (number: number) => restOf({ name: 's', path: `secret/data/${number}` })
+  for (let number = 0; number <= 1_000; number += 1) {
+    const asked = signers.contentAt({ name: 's', path: `secret/data/${number}` })
+    await t.rejects(asked, { code: 'signing_refused' })
+  }
+  t.notOk(signers.isResting(restOfNumber(0)), 'the oldest one is forgotten')
+  t.ok(signers.isResting(restOfNumber(1)))
+  t.ok(signers.isResting(restOfNumber(1_000)))
 })
