@@ -94,6 +94,14 @@ export function createDataKeyMaintainer(dependencies: {
     log.error({ keyId: theirs.id }, 'a wrapped data key was not valid, and was written again')
   }
 
+  const look = async (wrapper: Wrapper, record: WrappedKey): Promise<void> => {
+    const ours = held.get(record.id)
+    if (!ours) {
+      learn(await unwrapped(wrapper, record))
+      log.info({ keyId: record.id }, 'a data key of another process was learned')
+    } else if (ours.record.wrapped !== record.wrapped) await settle(wrapper, ours, record)
+  }
+
   const tend = async (wrapper: Wrapper): Promise<void> => {
     const { name } = wrapper
     const stored = await storedOf(name)
@@ -103,28 +111,27 @@ export function createDataKeyMaintainer(dependencies: {
       const keyIds = lost.map(({ record: { id } }) => id).join(', ')
       log.warn({ keyIds }, 'the store lacked wrapped data keys, and has them again')
     }
+    const failures: unknown[] = []
     for (const record of stored) {
-      const ours = held.get(record.id)
-      if (!ours) {
-        learn(await unwrapped(wrapper, record))
-        log.info({ keyId: record.id }, 'a data key of another process was learned')
-      } else if (ours.record.wrapped !== record.wrapped) await settle(wrapper, ours, record)
+      await look(wrapper, record).catch((error: unknown) => failures.push(error))
     }
+    if (failures.length > 0) throw failures[0]
   }
 
   const task = createTask({
     ...{ runtime, retryMs: RETRY_MS },
     outage: createOutageLogger(log, 'the data keys of the store cannot be checked', runtime),
     async work() {
-      trouble = undefined
       const failures: unknown[] = []
       for (const wrapper of byName.values()) {
         await tend(wrapper).catch((error: unknown) => failures.push(error))
       }
       const ofSigner = failures.find(isOfSigner)
-      if (ofSigner instanceof BrokerError) {
-        trouble = `a data key cannot be opened: ${ofSigner.detail}`
-      }
+      // Only now, because a round can wait for the signer.
+      trouble =
+        ofSigner instanceof BrokerError
+          ? `a data key cannot be opened: ${ofSigner.detail}`
+          : undefined
       if (failures.length > 0) throw failures[0]
       return pauseUntil(Number.POSITIVE_INFINITY, runtime.now(), RETRY_MS)
     },
