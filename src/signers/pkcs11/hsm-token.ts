@@ -151,7 +151,9 @@ export function createTokens(cryptoki: Cryptoki) {
       const session = token.free.pop() ?? cryptoki.C_OpenSession(token.slot, CKF.serialSession)
       try {
         const result = await work(session, token)
-        token.free.push(session)
+        if (tokens.get(name) === token) token.free.push(session)
+        // The token was dropped meanwhile, and its other sessions were closed.
+        else attempt(() => cryptoki.C_CloseSession(session))
         return result
       } catch (error) {
         attempt(() => cryptoki.C_CloseSession(session))
