@@ -64,6 +64,8 @@ export function createSecretWatch(dependencies: SecretWatchDependencies) {
   const troubles = new Map<string, BrokerError>()
   const urgent = new Set<string>()
   const inUse = new Map<string, readonly string[]>()
+  /** By name of the integration: the credential that Salesforce refused last. */
+  const rejected = new Map<string, string>()
   let listAt = Number.NEGATIVE_INFINITY
 
   const ill = (integration: string, err: BrokerError): void => {
@@ -113,6 +115,7 @@ export function createSecretWatch(dependencies: SecretWatchDependencies) {
       audit.background(BY, { action: 'credential.activated', integration: name, detail })
     } catch (err) {
       if (!(err instanceof BrokerError)) throw err
+      if (err.code === 'credential_rejected') rejected.set(name, id)
       const ids = { integration: name, credentialId: id, err }
       log.info(ids, 'a secret of a vault changed, and is not proven yet')
     }
@@ -124,8 +127,9 @@ export function createSecretWatch(dependencies: SecretWatchDependencies) {
     fresh: FreshCredential,
   ): Promise<void> => {
     const known = withDigest(integration, secrets, fresh.secret)
-    // The vault went back to the former secret.
-    if (known?.state === 'retired') return prove(integration, known.id)
+    // The vault went back to the former secret. Each try is a login, so a refusal counts until the next one comes.
+    const isReturned = known?.state === 'retired' && rejected.get(integration.name) !== known.id
+    if (known && isReturned) return prove(integration, known.id)
     if (known) return
     const written = await staged(integration.name, integration, fresh)
     if (written) await prove(written, fresh.credential.id)
@@ -154,17 +158,31 @@ export function createSecretWatch(dependencies: SecretWatchDependencies) {
     }
   }
 
+  /** What cannot wait for the others. */
+  const lookUrgent = async (): Promise<void> => {
+    for (const name of urgent) {
+      urgent.delete(name)
+      await look(name)
+    }
+  }
+
+  const lookIfDue = async (name: string): Promise<void> => {
+    await lookUrgent()
+    if (task.stopped.aborted || (due.get(name) ?? 0) > monotonic()) return
+    await look(name)
+    await runtime.sleep(PACE_MS, task.stopped)
+  }
+
+  /** Also finds integrations that are new. */
   const lookAll = async (): Promise<void> => {
     const seen = new Set<string>()
     for await (const { name, credentials } of everyIntegration(store)) {
       if (task.stopped.aborted) return
       if (!credentials.some((one) => one.outside)) continue
       seen.add(name)
-      if ((due.get(name) ?? 0) > monotonic()) continue
-      await look(name)
-      await runtime.sleep(PACE_MS, task.stopped)
+      await lookIfDue(name)
     }
-    for (const map of [due, lookedAt, troubles, inUse]) {
+    for (const map of [due, lookedAt, troubles, inUse, rejected]) {
       for (const name of map.keys()) if (!seen.has(name)) map.delete(name)
     }
     vaults.forgetOthers(new Set([...inUse.values()].flat()))
@@ -174,16 +192,12 @@ export function createSecretWatch(dependencies: SecretWatchDependencies) {
     ...{ runtime, retryMs: LEAST_MS },
     outage: createOutageLogger(log, 'secrets of vaults cannot be looked at', runtime),
     async work() {
-      for (const name of urgent) {
-        urgent.delete(name)
-        await look(name)
-      }
+      await lookUrgent()
       if (monotonic() >= listAt) {
         await lookAll()
-        const next = Math.min(monotonic() + LOOK_MS, ...due.values())
-        listAt = Math.max(monotonic() + LEAST_MS, next)
-      }
-      return Math.max(0, listAt - monotonic())
+        listAt = monotonic() + LOOK_MS
+      } else for (const name of [...due.keys()]) await lookIfDue(name)
+      return Math.max(PACE_MS, Math.min(listAt, ...due.values()) - monotonic())
     },
   })
 
