@@ -86,7 +86,8 @@ for (const store of ['embedded', 'redis'] as const) {
           checks.find(({ check }: { check: string }) => check === 'secret'),
           {
             outcome: 'warning',
-            detail: /The signer vault has no text in the field client_secret of \S+billing\.$/,
+            detail:
+              /again: The signer vault has no text in the field client_secret of \S+billing\. The one in memory is used/,
             remedy: /^Write the field, or name another one\./,
           },
         )
