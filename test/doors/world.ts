@@ -2,6 +2,7 @@
 import type { Test } from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { type BrokerOptions, startBroker } from '../support/broker.ts'
+import type { Parsed } from '../support/parsed.ts'
 
 export const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 export const CLIENT_ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -18,8 +19,7 @@ export interface DoorRequest {
 export interface DoorAnswer {
   readonly status: number
   readonly headers: Headers
-  // biome-ignore lint/suspicious/noExplicitAny: a test asserts what it reads of it
-  readonly body: any
+  readonly body: Parsed
 }
 
 export async function doorWorld(t: Test, options: Partial<BrokerOptions> = {}) {

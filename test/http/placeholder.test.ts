@@ -71,12 +71,11 @@ t.test('an example of a document is no value, either', async (t) => {
     '3MVG9...',
     '3MVG9xxxx',
     'xxx',
-    // What people leave in a form, here and below: values of the test, no notes to its reader.
-    'XXXXXXXX',
+    'XXXXXXXX', // a value that people leave in a form
     'changeme',
     'CHANGE-ME',
     'REPLACE_ME',
-    'TODO',
+    'TODO', // a value that people leave in a form: nothing is left to do here
     'string',
     'insert_your_key_here',
     'paste key here',

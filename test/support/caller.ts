@@ -1,12 +1,12 @@
 /** Calls a broker over HTTP, as a service or an operator does. */
 import { assertPublishedAnswers } from './answer-watch.ts'
+import type { Parsed } from './parsed.ts'
 
 export interface Answer {
   readonly status: number
   readonly headers: Headers
   /** Parsed JSON, else the text. */
-  // biome-ignore lint/suspicious/noExplicitAny: each route answers otherwise, and a test asserts what it reads of it
-  readonly body: any
+  readonly body: Parsed
 }
 
 export interface CallOptions {

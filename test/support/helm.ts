@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { parseAllDocuments } from 'yaml'
 import { isOnPath, type Provided, run } from './apt.ts'
+import type { Parsed } from './parsed.ts'
 
 const MODULE = 'helm.sh/helm/v3/cmd/helm@v3.19.0'
 /** The newest Kubernetes whose schemas the tests have; helm cannot know it by itself without a cluster. */
@@ -19,8 +20,8 @@ export interface KubernetesObject {
     readonly labels?: Readonly<Record<string, string>>
     readonly annotations?: Readonly<Record<string, string>>
   }
-  // biome-ignore lint/suspicious/noExplicitAny: whatever its kind has, by the schemas of Kubernetes, which test/chart/render.test.ts checks it by
-  readonly [member: string]: any
+  /** Whatever its kind has. */
+  readonly [member: string]: Parsed
 }
 
 /** On the PATH, or built from source where Go is. */

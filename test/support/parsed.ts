@@ -1,0 +1,8 @@
+/**
+ * JSON or YAML that a test reads from outside: answers, and objects of Kubernetes. Its members are as many
+ * as there are routes and kinds, a test asserts those that it reads, and the schemas are tested elsewhere
+ * (`answer-watch.ts`, `test/chart/render.test.ts`). With `unknown`, each test would state a type that
+ * nothing checks.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: the reason is above, and this is the one place
+export type Parsed = any
