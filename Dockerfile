@@ -31,11 +31,11 @@ RUN ["node", "-e", "fs.mkdirSync('node_modules')"]
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
     ["node", "-e", "if (process.env.PKCS11 === 'with') child_process.execFileSync('/tmp/install-pkcs11.sh', { stdio: 'inherit' })"]
 
-FROM ${BUILD_BASE} AS bundle
-WORKDIR /app
-COPY package.json package-lock.json ./
+FROM dependencies AS bundle
+COPY tools/build-packages.ts ./tools/
+RUN ["node", "tools/build-packages.ts"]
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
-    ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    ["npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]
 COPY src ./src
 COPY tools ./tools
 COPY tsconfig.json ./
