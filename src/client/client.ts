@@ -82,7 +82,7 @@ interface Sent {
 const TIMEOUT_MS = 30_000
 const PEM = 'application/x-pem-file'
 
-/** Throws a `TypeError` for a URL that is not one of HTTP. */
+/** Throws a `TypeError` for a URL that is not one of HTTP. Its functions do so for a key or a path that no request can have. */
 export function createClient({
   url,
   key,
@@ -92,9 +92,10 @@ export function createClient({
   const base = baseOf(url)
   const send = options.fetch ?? fetch
 
-  const ask = async (name: OperationName, sent: Sent): Promise<Response> => {
+  const ask = async (name: OperationName, sent: Sent): Promise<Received> => {
     const [method, path] = OPERATIONS[name]
-    const credential = typeof key === 'string' ? key : await key()
+    const address = `${base}${filled(path, sent.path)}${queryOf(sent.query)}`
+    const credential = oneLine(typeof key === 'string' ? key : await key())
     const { body, signal } = sent
     const timeout = AbortSignal.timeout(timeoutMs)
     const init = {
@@ -106,9 +107,10 @@ export function createClient({
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     }
     try {
-      const response = await send(`${base}${filled(path, sent.path)}${queryOf(sent.query)}`, init)
-      if (!response.ok) throw await problemOf(response)
-      return response
+      const response = await send(address, init)
+      const received = { response, text: await response.text() }
+      if (response.ok) return received
+      throw problemIn(received)
     } catch (error) {
       if (error instanceof ProblemError || error instanceof UnreachableError) throw error
       signal?.throwIfAborted()
@@ -120,16 +122,17 @@ export function createClient({
 
   const client: ValetkeyClient = {
     async request(name, request) {
-      const response = await ask(name, request as Sent)
+      const received = await ask(name, request as Sent)
+      const { response } = received
       return {
         status: response.status,
-        body: (await bodyOf(response)) as never,
+        body: bodyIn(received) as never,
         etag: response.headers.get('etag') ?? undefined,
         requestId: response.headers.get('x-request-id') ?? undefined,
       }
     },
     async text(name, accept, path) {
-      return (await ask(name, { accept, path })).text()
+      return (await ask(name, { accept, path })).text
     },
     async token(integration, { signal, ...query } = {}) {
       const { body } = await client.request('getToken', {
@@ -145,10 +148,17 @@ export function createClient({
 
 function baseOf(url: string): string {
   const parsed = URL.parse(url)
-  if (!parsed || !/^https?:$/.test(parsed.protocol) || parsed.username !== '') {
+  if (!parsed || !/^https?:$/.test(parsed.protocol) || parsed.username + parsed.password !== '') {
     throw new TypeError('the URL of the broker must be one of http or https without credentials')
   }
   return `${parsed.origin}${parsed.pathname.replace(/\/+$/, '')}`
+}
+
+/** An error about a header would repeat the key. */
+function oneLine(key: string): string {
+  const text = key.trim()
+  if (/^[!-~]+$/.test(text)) return text
+  throw new TypeError('the key must be one line of ASCII characters without spaces')
 }
 
 function headersOf(credential: string, { body, accept, ifMatch, ifNoneMatch }: Sent) {
@@ -163,7 +173,13 @@ function headersOf(credential: string, { body, accept, ifMatch, ifNoneMatch }: S
 }
 
 const filled = (path: string, values: Readonly<Record<string, string>> = {}) =>
-  path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(values[name] ?? ''))
+  path.replace(/\{(\w+)\}/g, (_, name: string) => segmentOf(name, values[name] ?? ''))
+
+/** A URL has no other form of these three, and they would make it the path of another operation. */
+function segmentOf(name: string, value: string): string {
+  if (!/^\.{0,2}$/.test(value)) return encodeURIComponent(value)
+  throw new TypeError(`path.${name} must not be empty or consist of dots`)
+}
 
 function queryOf(query: Readonly<Record<string, unknown>> = {}): string {
   const given = Object.entries(query).filter(([, value]) => value !== undefined)
@@ -173,21 +189,26 @@ function queryOf(query: Readonly<Record<string, unknown>> = {}): string {
   return text === '' ? '' : `?${text}`
 }
 
-async function bodyOf(response: Response): Promise<unknown> {
-  const type = response.headers.get('content-type') ?? ''
-  if (response.status === 204) return undefined
-  if (!/[/+]json\b/.test(type)) return response.text()
+/** An answer with its whole body. */
+interface Received {
+  readonly response: Response
+  readonly text: string
+}
+
+function bodyIn({ response: { headers, status }, text }: Received): unknown {
+  if (status === 204) return undefined
+  if (!/[/+]json\b/.test(headers.get('content-type') ?? '')) return text
   try {
-    return await response.json()
-  } catch (cause) {
-    throw new UnreachableError(`the broker answered ${response.status} with a broken body`, {
-      cause,
-    })
+    return JSON.parse(text)
+  } catch {
+    // The cause would have a part of the text, which may be a token.
+    throw new UnreachableError(`the broker answered ${status} with a broken body`)
   }
 }
 
-async function problemOf(response: Response): Promise<Error> {
-  const body = await bodyOf(response)
+function problemIn(received: Received): Error {
+  const { response } = received
+  const body = bodyIn(received)
   const { code, status } = Object(body) as Partial<Problem>
   if (typeof code !== 'string' || typeof status !== 'number') {
     return new UnreachableError(

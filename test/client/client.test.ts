@@ -145,8 +145,50 @@ t.test('what is no answer of the broker is an UnreachableError', async (t) => {
   t.match(await failure(client.token('billing', { signal: controller.signal })), {
     message: 'mine',
   })
-  for (const wrong of ['ftp://x', 'x', 'http://user:word@x']) {
+  for (const wrong of ['ftp://x', 'x', 'http://user:word@x', 'http://:word@x']) {
     t.throws(() => createClient({ url: wrong, key }), TypeError)
+  }
+})
+
+t.test('an answer that stops in the middle', async (t) => {
+  const there = await answering(t, (_, response) => {
+    response.writeHead(200, { 'content-type': 'text/markdown' }).write('# Half')
+  })
+  const hasty = createClient({ url: there, key, timeoutMs: 200 })
+  const read = hasty.text('getSetup', 'text/markdown', { name: 'billing' })
+  t.match(await failure(read), { name: 'UnreachableError', message: /no answer in time/ })
+  const controller = new AbortController()
+  const patient = createClient({ url: there, key })
+  const reading = failure(patient.token('billing', { signal: controller.signal }))
+  setImmediate(() => controller.abort(new Error('mine')))
+  t.match(await reading, { message: 'mine' })
+})
+
+/** With its causes, as a log of the program would show it. */
+const toldBy = (error: unknown): string =>
+  error instanceof Error ? `${error.message}\n${toldBy(error.cause)}` : String(error)
+
+t.test('no error has the key or a part of an answer', async (t) => {
+  for (const wrong of ['vk_secret\nvk_other', 'vk_secret…', 'vk_secret other', '']) {
+    const error = await failure(createClient({ url, key: wrong }).token('billing'))
+    t.match(error, { name: 'TypeError', message: /^the key must be/ })
+    t.notMatch(toldBy(error), 'vk_')
+  }
+  t.match(await createClient({ url, key: `${key}\n` }).token('billing'), {
+    integration: 'billing',
+  })
+  const there = await answering(t, (_, response) =>
+    response.writeHead(200, { 'content-type': 'application/json' }).end('00Dsecret'),
+  )
+  const broken = await failure(createClient({ url: there, key }).token('billing'))
+  t.match(broken, { name: 'UnreachableError', message: /broken body/ })
+  t.notMatch(toldBy(broken), 'secret')
+})
+
+t.test('a name that would be the path of another operation is refused', async (t) => {
+  for (const name of ['', '.', '..']) {
+    const error = await failure(client.request('deleteIntegration', { path: { name } }))
+    t.match(error, { name: 'TypeError', message: /^path\.name must not/ })
   }
 })
 
