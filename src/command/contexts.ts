@@ -57,7 +57,8 @@ export function readContexts(env: Variables): Contexts {
 
 function parsed(path: string): unknown {
   try {
-    return parse(readFileSync(path, 'utf8'))
+    // A warning would show the line, which may have a key.
+    return parse(readFileSync(path, 'utf8'), { logLevel: 'error' })
   } catch (cause) {
     throw new ConfigError([`${path}: cannot be read as YAML`], { cause })
   }

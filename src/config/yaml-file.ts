@@ -16,7 +16,8 @@ export interface ReadYaml {
 /** Throws {@link ConfigError} for invalid syntax. */
 export function readYaml(text: string): ReadYaml {
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines })
+  // A warning would show a part of the text.
+  const document = parseDocument(text, { lineCounter: lines, logLevel: 'error' })
   const lineAt = (offset: number) => lines.linePos(offset).line
   const syntax = document.errors.map(
     ({ pos, code }) => `line ${lineAt(pos[0])}: is not valid YAML (${code})`,

@@ -98,6 +98,16 @@ t.test('bad syntax and a member that is there twice name their lines', async (t)
   t.same(mistakesOf(many), ['has too many aliases'])
 })
 
+t.test('nothing of the file is shown by a warning', async (t) => {
+  const warnings: Error[] = []
+  const keep = (warning: Error) => warnings.push(warning)
+  process.on('warning', keep)
+  t.teardown(() => process.off('warning', keep))
+  t.match(mistakesOf('? { hunter2: 1 }\n: !hunter2 2\n'), [/line 1/])
+  await new Promise(setImmediate)
+  t.same(warnings, [])
+})
+
 t.test('the file makes no new version of a key, because it is applied at each start', async (t) => {
   const { integrations } = parseConfigurationFile(`integrations:
   a:

@@ -202,7 +202,7 @@ t.test('apply refuses a secret in the file, and says no part of it', async (t) =
   const entry =
     'login_url: https://acme.my.salesforce.com\ncredential: { client_secret: hunter2 }\n'
   t.match(await refused(entry), { code: 65, stderr: /use client_secret_file/ })
-  t.match(await refused('a: [hunter2'), { code: 65, stderr: /line 1 is not valid YAML/ })
+  t.match(await refused('a: [hunter2'), { code: 65, stderr: /line 1: is not valid YAML/ })
   t.match(await refused('integration: {}'), { code: 65, stderr: /is not a member/ })
   t.match(await refused('{}'), { code: 65, stderr: /there is no integration/ })
   t.match(await run(['apply', '-f', 'nowhere.yaml']), { code: 66, stderr: /does not exist/ })

@@ -1,7 +1,8 @@
 /** Integrations in YAML, in the shape of the configuration file. Secrets come from files. */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
-import { LineCounter, parseDocument } from 'yaml'
+import { ConfigError } from '../../config/config-error.ts'
+import { readYaml } from '../../config/yaml-file.ts'
 import { CommandError, EXITS } from '../exits.ts'
 
 type Members = Readonly<Record<string, unknown>>
@@ -99,12 +100,12 @@ function textOf(from: string | number, path: string): string {
 
 /** No part of the text is repeated, because it may have a secret. */
 export function parsed(path: string, text: string): unknown {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-  const [error] = document.errors
-  if (!error) return document.toJS({ maxAliasCount: 100 })
-  const { line } = lines.linePos(error.pos[0])
-  throw new CommandError(EXITS.data, `${path}: line ${line} is not valid YAML (${error.code})`)
+  try {
+    return readYaml(text).content
+  } catch (cause) {
+    if (!(cause instanceof ConfigError)) throw cause
+    throw new CommandError(EXITS.data, `${path}: ${cause.mistakes.join('; ')}`, { cause })
+  }
 }
 
 export const mappingIn = (value: unknown): Members | undefined =>
