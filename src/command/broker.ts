@@ -21,18 +21,27 @@ export async function brokerOf(options: Options, env: Variables): Promise<Remote
   const key = keyFile === undefined ? undefined : keyInFile('--key-file', keyFile)
   const asked = context ?? (given === undefined ? env.VALETKEY_CONTEXT || undefined : undefined)
   const url = given ?? (asked === undefined ? env.VALETKEY_URL || undefined : undefined)
-  return url === undefined ? ofContext(asked, key, env) : brokerAt(url, key ?? keyIn(env))
+  if (url === undefined) return ofContext(asked, key, env)
+  return brokerAt(url, key ?? keyIn(env), given === undefined ? NAMES : { ...NAMES, url: '--url' })
 }
 
+/** Where the URL and the key are from, for messages. */
+const NAMES = { url: 'VALETKEY_URL', key: 'VALETKEY_KEY' } as const
+
 /** Throws `ConfigError` for each that is missing or wrong. */
-export function brokerAt(url: string, key: string | undefined): RemoteBroker {
-  const isUrl = /^https?:\/\//.test(url) && URL.parse(url)?.username === ''
+export function brokerAt(
+  url: string,
+  key: string | undefined,
+  names: { readonly url: string; readonly key: string } = NAMES,
+): RemoteBroker {
+  const { username, password } = URL.parse(url) ?? {}
+  const isUrl = /^https?:\/\//.test(url) && username === '' && password === ''
   const mistakes = [
     ...(isUrl
       ? []
-      : ['VALETKEY_URL: must be the URL of the broker, as in https://valetkey.internal']),
+      : [`${names.url}: must be the URL of the broker, as in https://valetkey.internal`]),
     ...(key === undefined || !/^[!-~]+$/.test(key)
-      ? ['VALETKEY_KEY: must be the API key of the caller; or name its file with --key-file']
+      ? [`${names.key}: must be the API key of the caller; or name its file with --key-file`]
       : []),
   ]
   if (mistakes.length > 0 || key === undefined) throw new ConfigError(mistakes)
@@ -45,7 +54,7 @@ async function ofContext(
   env: Variables,
 ): Promise<RemoteBroker> {
   // It reads YAML, which other ways do not need.
-  const { readContexts } = await import('./contexts.ts')
+  const { contextsPath, readContexts } = await import('./contexts.ts')
   const { current, contexts } = readContexts(env)
   const name = asked ?? current
   if (name === undefined) {
@@ -57,7 +66,11 @@ async function ofContext(
     ])
   }
   const context = Object.hasOwn(contexts, name) ? contexts[name] : undefined
-  if (context) return brokerAt(context.url, key ?? context.key)
+  if (context) {
+    const place = `${contextsPath(env)}: contexts.${name}`
+    const names = { url: `${place}.url`, key: key === undefined ? `${place}.key` : NAMES.key }
+    return brokerAt(context.url, key ?? context.key, names)
+  }
   throw new ConfigError([`${name}: is no context: sign in with valetkey login ${name} --url URL`])
 }
 

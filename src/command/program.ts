@@ -20,7 +20,8 @@ interface Output {
   readonly stderr: { write(text: string): unknown }
 }
 
-const KEY = /vk_[0-9A-Za-z]{8}_[0-9A-Za-z]{20,}/
+/** An API key, or a JWT. */
+const KEY = /vk_[0-9A-Za-z]{8}_[0-9A-Za-z]{20,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}/
 
 /** The parser of all commands. `run` is called for the one that was given. */
 export function createProgram(run: Run, output: Output, onEnd: (exit: number) => void): Command {
@@ -80,9 +81,12 @@ function configure(command: Command, help: () => string, { stdout, stderr }: Out
     })
 }
 
+/** The value of an option that does not exist, as in `--key=…`. */
+const VALUE = /('--[\w-]+)=.*'/s
+
 /** Without what was typed, where that may be a secret. */
 const misuseText = (text: string) =>
-  `valetkey: ${withoutControls(text.replace(/^error: /, '').trim())}\n`.replace(KEY, '[key]')
+  `valetkey: ${withoutControls(text.replace(/^error: /, '').trim())}\n`.replace(VALUE, "$1'")
 
 function optionFor({ flags, summary, choices, reads, repeats, isRequired }: OptionSpec): Option {
   const option = new Option(flags, summary)

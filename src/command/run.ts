@@ -5,7 +5,7 @@ import { INCIDENT_COMMANDS } from './commands/incidents.ts'
 import { INTEGRATION_COMMANDS } from './commands/integrations.ts'
 import { LOCAL_COMMANDS, type LocalName } from './commands/local.ts'
 import { TOKEN_COMMANDS } from './commands/tokens.ts'
-import { EXITS } from './exits.ts'
+import { CommandError, EXITS } from './exits.ts'
 import { createProgram, hasApiKey, misuseOrFailure, normalized, type Run } from './program.ts'
 import type { Runner, Variables } from './spec.ts'
 import { createTerminal } from './terminal.ts'
@@ -31,7 +31,7 @@ const WATCH_OWN_STDOUT = ['serve', 'backup']
 /** The completion scripts call this command, which no help shows, with the words so far behind `--`. */
 const COMPLETE = 'complete'
 const KEY_WARNING =
-  'an argument is an API key: every user of this machine can see arguments, so revoke it; use VALETKEY_KEY, --key-file or valetkey login'
+  'an argument is an API key or a JWT: every user of this machine can see arguments, so revoke it; use VALETKEY_KEY, --key-file or valetkey login'
 
 /** Gives the exit code. Throws what is a bug. */
 export async function runCommandLine({ args, env, streams, local, version }: CommandLine) {
@@ -61,6 +61,9 @@ export async function runCommandLine({ args, env, streams, local, version }: Com
       const { COMPLETION_SCRIPTS } = await import('./completion-scripts.ts')
       streams.stdout.write(COMPLETION_SCRIPTS[operands[0] as keyof typeof COMPLETION_SCRIPTS])
       return EXITS.ok
+    }
+    if (spec.isRemote && operands.some((text) => /^\.{0,2}$/.test(text))) {
+      throw new CommandError(EXITS.usage, 'a name or an id must not be empty or consist of dots')
     }
     const isPlain = options.color === false || Boolean(env.NO_COLOR)
     const runner = await runnerOf(spec.name)

@@ -63,6 +63,17 @@ t.test('nothing is frozen by mistake', async (t) => {
   t.match(await run(['token', 'crm']), { code: 69 })
 })
 
+t.test('a name that is not typed right is told', async (t) => {
+  const missed = await run(['freeze', 'billing', 'bililng', '--reason', 'INC-4711'])
+  t.match(missed, { code: 1, stderr: /selects only 1 integrations now: check the names/ })
+  const nothing = await run(['freeze', '--label', 'team:none', '--reason', 'INC-4711'])
+  t.match(nothing, { code: 1, stderr: /selects only 0 integrations now/ })
+  for (const { stdout } of [missed, nothing]) {
+    const [, id = ''] = /^(frz_[\w-]+)/.exec(stdout) ?? []
+    t.equal((await run(['thaw', id])).code, 0)
+  }
+})
+
 t.test('in a terminal, all are frozen after a question', withoutTerminal, async (t) => {
   const asking = inTerminal(['freeze', '--all', '--reason', 'INC-4711'])
   await asking.shows(/Freeze all integrations\? \[y\/N\] /)

@@ -37,13 +37,11 @@ export async function runApply({ options, terminal, broker }: CommandInput): Pro
   const attempt = async (name: string, work: () => Promise<string>) => {
     try {
       terminal.print(`${name}: ${await work()}`)
-      return true
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error
       failures += 1
       terminal.print(`${name}: ${terminal.paint('red', 'refused')}`)
       terminal.note(`${name}: ${error.message}`)
-      return false
     }
   }
   for (const declared of integrations) {

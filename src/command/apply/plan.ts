@@ -1,7 +1,7 @@
 /** What `apply` is about to do with each integration, by what the broker has. */
 import { X509Certificate } from 'node:crypto'
 import type { ValetkeyClient } from '../../client/client.ts'
-import { ProblemError } from '../../client/problem-error.ts'
+import { unlessGone } from '../gone.ts'
 import { changesBetween, type MemberChange, writableIn } from './difference.ts'
 import type { Declared } from './documents.ts'
 
@@ -17,7 +17,7 @@ export interface Planned {
 
 export async function planFor(client: ValetkeyClient, declared: Declared): Promise<Planned> {
   const { name, definition, credential } = declared
-  const found = await found404(client.request('getIntegration', { path: { name } }))
+  const found = await unlessGone(client.request('getIntegration', { path: { name } }))
   if (!found) {
     const changes = changesBetween({}, definition).filter(({ member }) => member in definition)
     const sendsCredential = credential !== undefined
@@ -63,14 +63,5 @@ function fingerprintOf(pem: unknown): string | undefined {
   } catch {
     // The broker says what is wrong with it.
     return undefined
-  }
-}
-
-async function found404<Found>(reading: Promise<Found>): Promise<Found | undefined> {
-  try {
-    return await reading
-  } catch (error) {
-    if (error instanceof ProblemError && error.code === 'integration_not_found') return undefined
-    throw error
   }
 }

@@ -9,6 +9,8 @@ import type { CommandInput } from '../spec.ts'
 import { pause, type Terminal, withoutControls } from '../terminal.ts'
 
 const POLL_MS = 2_000
+/** The clocks of replicas differ, and an event may be stored some seconds after its time. */
+const DISORDER_MS = 60_000
 const LIMIT = 50
 const PAGE = 200
 
@@ -59,13 +61,17 @@ async function eventsOf(
   client: ValetkeyClient,
   query: Query,
   limit: number,
+  signal?: AbortSignal,
 ): Promise<readonly AuditEvent[]> {
   const events: AuditEvent[] = []
   let cursor: string | null = null
   do {
     const page = Math.min(PAGE, limit - events.length)
     const part: Query = { ...query, limit: page, ...(cursor !== null && { cursor }) }
-    const { body } = await client.request('listAuditEvents', { query: part })
+    const { body } = await client.request('listAuditEvents', {
+      query: part,
+      ...(signal && { signal }),
+    })
     events.push(...body.items)
     cursor = body.next_cursor
   } while (cursor !== null && events.length < limit)
@@ -79,25 +85,27 @@ async function followed(
   print: (event: AuditEvent) => void,
   signal: AbortSignal,
 ): Promise<never> {
-  let since = before.at(-1)?.at ?? new Date().toISOString()
+  const start = before.at(-1)?.at ?? timeBefore(new Date().toISOString())
+  let newest = start
   let known = new Set(before.map(({ id }) => id))
   for (;;) {
     await pause(POLL_MS, signal)
-    const events = await eventsOf(client, { ...query, since }, Number.POSITIVE_INFINITY).catch(
+    const late = timeBefore(newest)
+    const part = { ...query, since: late > start ? late : start }
+    const events = await eventsOf(client, part, Number.POSITIVE_INFINITY, signal).catch(
       (error: unknown) => {
         if (!isAway(error)) throw error
-        return []
+        return undefined
       },
     )
+    if (!events) continue
     for (const event of events) if (!known.has(event.id)) print(event)
-    since = events.at(-1)?.at ?? since
-    // Those of this instant are read again.
-    known = new Set([
-      ...events.filter(({ at }) => at === since).map(({ id }) => id),
-      ...(events.length === 0 ? known : []),
-    ])
+    newest = events.reduce((last, { at }) => (at > last ? at : last), newest)
+    known = new Set(events.map(({ id }) => id))
   }
 }
+
+const timeBefore = (at: string) => new Date(Date.parse(at) - DISORDER_MS).toISOString()
 
 function lineOf(event: AuditEvent, { paint }: Terminal): string {
   const { at, action, integration, principal, outcome, detail, token_id } = event
@@ -105,14 +113,7 @@ function lineOf(event: AuditEvent, { paint }: Terminal): string {
   const more = Object.entries({ ...detail, ...(token_id !== undefined && { token_id }) }).map(
     ([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : value}`,
   )
-  return [
-    paint('dim', at),
-    paint(isBad ? 'yellow' : 'green', outcome.padEnd(7)),
-    action,
-    integration ?? '-',
-    principal ?? '-',
-    ...more,
-  ]
-    .map((part) => (part.includes('\u001b[') ? part : withoutControls(part)))
-    .join(' ')
+  const words = [action, integration ?? '-', principal ?? '-', ...more].map(withoutControls)
+  const colour = isBad ? 'yellow' : 'green'
+  return [paint('dim', withoutControls(at)), paint(colour, outcome.padEnd(7)), ...words].join(' ')
 }

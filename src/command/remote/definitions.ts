@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { RequestOf, ValetkeyClient } from '../../client/client.ts'
-import { ProblemError } from '../../client/problem-error.ts'
+import { ProblemError, UnreachableError } from '../../client/problem-error.ts'
 import { changesBetween, changeText, writableIn } from '../apply/difference.ts'
 import { mappingIn, parsed } from '../apply/documents.ts'
 import { confirmed } from '../ask.ts'
@@ -56,7 +56,8 @@ export async function runEdit({ operands, env, terminal, broker }: CommandInput)
     isDone = true
     return EXITS.ok
   } catch (error) {
-    if (!(error instanceof ProblemError) && !(error instanceof CommandError)) throw error
+    const isTold = error instanceof ProblemError || error instanceof UnreachableError
+    if (!isTold && !(error instanceof CommandError)) throw error
     throw new CommandError(
       error instanceof CommandError ? error.exit : EXITS.unavailable,
       `${error.message}. Your text is in ${path}`,

@@ -1,6 +1,7 @@
 /** `valetkey freeze`, `freezes` and `thaw`: integrations that hand out nothing, on the day when tokens were stolen. */
 import type { Freeze } from '../../client/api/service.ts'
 import type { RequestOf, ValetkeyClient } from '../../client/client.ts'
+import { UnreachableError } from '../../client/problem-error.ts'
 import { confirmed } from '../ask.ts'
 import { isAway } from '../away.ts'
 import { durationText } from '../durations.ts'
@@ -8,7 +9,7 @@ import { CommandError, EXITS } from '../exits.ts'
 import { untilInterrupted } from '../interrupt.ts'
 import type { CommandInput } from '../spec.ts'
 import { tableLines } from '../table-text.ts'
-import { pause, type Terminal, withoutControls } from '../terminal.ts'
+import { pause, type Terminal } from '../terminal.ts'
 import { labelIn } from './keys.ts'
 
 const POLL_MS = 500
@@ -42,9 +43,29 @@ export async function runFreeze({ operands, options, terminal, broker }: Command
   if (order.all && !yes && !(await confirmed(terminal, 'Freeze all integrations?'))) {
     return EXITS.ill
   }
-  const { body: frozen } = await client.request('createFreeze', { body })
-  terminal.print(`${frozen.id}: frozen since ${frozen.since}`)
-  return shown(client, frozen.id, timeout, terminal)
+  let id: string | undefined
+  return untilInterrupted(
+    async (signal) => {
+      const frozen = await ordered(client, body, signal)
+      id = frozen.id
+      terminal.print(`${id}: frozen since ${frozen.since}`)
+      return shown(client, id, timeout, terminal, signal)
+    },
+    () => terminal.note(id === undefined ? `there is no answer; ${LOOK}` : goesOn(id)),
+  )
+}
+
+const LOOK = 'the broker may have the order all the same: valetkey freezes lists what is in force'
+const goesOn = (id: string) =>
+  `the freeze stays and the broker goes on; valetkey freezes ${id} shows it`
+
+async function ordered(client: ValetkeyClient, body: Body, signal: AbortSignal): Promise<Freeze> {
+  try {
+    return (await client.request('createFreeze', { body, signal })).body
+  } catch (error) {
+    if (!(error instanceof UnreachableError)) throw error
+    throw new CommandError(EXITS.unavailable, `${error.message}; ${LOOK}`, { cause: error })
+  }
 }
 
 function bodyOf(names: readonly string[], order: FreezeOrderFlags): Body {
@@ -74,7 +95,12 @@ export async function runFreezes({ operands, options, terminal, broker }: Comman
   const { json = false, timeout = TIMEOUT_MS } = options as ViewFlags & { readonly json?: boolean }
   const [id] = operands
   const { client } = await broker()
-  if (id !== undefined && !json) return shown(client, id, timeout, terminal)
+  if (id !== undefined && !json) {
+    return untilInterrupted(
+      (signal) => shown(client, id, timeout, terminal, signal),
+      () => terminal.note(goesOn(id)),
+    )
+  }
   const items =
     id === undefined
       ? (await client.request('listFreezes', {})).body.items
@@ -110,28 +136,29 @@ export async function runThaw({ operands, terminal, broker }: CommandInput) {
 }
 
 /** Until all tokens have ended. The broker goes on without it. */
-function shown(client: ValetkeyClient, id: string, timeoutMs: number, terminal: Terminal) {
-  return untilInterrupted(
-    async (signal) => {
-      const begin = performance.now()
-      let last = ''
-      for (;;) {
-        const freeze = await lookAt(client, id, terminal, signal)
-        const text = freeze ? textOf(freeze) : last
-        if (text !== last && !terminal.isTerminal) terminal.print(`${id}: ${text}`)
-        last = text
-        const passedMs = performance.now() - begin
-        if (freeze && freeze.state !== 'revoking') return ended(freeze, terminal)
-        if (passedMs >= timeoutMs) {
-          terminal.note(`the broker goes on; valetkey freezes ${id} shows it again`)
-          return EXITS.pending
-        }
-        terminal.progress(`${id}: ${text}, ${durationText(passedMs)}`)
-        await pause(Math.min(POLL_MS, timeoutMs - passedMs), signal)
-      }
-    },
-    () => terminal.note(`the freeze stays and the broker goes on; valetkey freezes ${id} shows it`),
-  )
+async function shown(
+  client: ValetkeyClient,
+  id: string,
+  timeoutMs: number,
+  terminal: Terminal,
+  signal: AbortSignal,
+) {
+  const begin = performance.now()
+  let last = ''
+  for (;;) {
+    const freeze = await lookAt(client, id, terminal, signal)
+    const text = freeze ? textOf(freeze) : last
+    if (text !== last && !terminal.isTerminal) terminal.print(`${id}: ${text}`)
+    last = text
+    const passedMs = performance.now() - begin
+    if (freeze && freeze.state !== 'revoking') return ended(freeze, terminal)
+    if (passedMs >= timeoutMs) {
+      terminal.note(`the broker goes on; valetkey freezes ${id} shows it again`)
+      return EXITS.pending
+    }
+    terminal.progress(`${id}: ${text}, ${durationText(passedMs)}`)
+    await pause(Math.min(POLL_MS, timeoutMs - passedMs), signal)
+  }
 }
 
 async function lookAt(client: ValetkeyClient, id: string, terminal: Terminal, signal: AbortSignal) {
@@ -150,10 +177,17 @@ function textOf({ integrations, tokens }: Freeze): string {
 }
 
 function ended(freeze: Freeze, terminal: Terminal): number {
-  const { id, state, tokens, failures } = freeze
+  const { id, state, selector, integrations, tokens, failures } = freeze
   terminal.print(`${id}: ${state}, ${textOf(freeze)}`)
   for (const { integration, token_id, reason } of failures) {
-    terminal.note(withoutControls(`${integration ?? 'none'} ${token_id}: ${reason}`))
+    terminal.note(`${integration ?? 'none'} ${token_id}: ${reason}`)
   }
-  return tokens.failed > 0 ? EXITS.ill : EXITS.ok
+  const named = new Set(selector.integrations ?? []).size
+  const isMissed = (integrations.selected ?? named) < Math.max(1, named)
+  if (isMissed) {
+    terminal.note(
+      `it selects only ${integrations.selected} integrations now: check the names and options, and freeze what is missing`,
+    )
+  }
+  return tokens.failed > 0 || isMissed ? EXITS.ill : EXITS.ok
 }

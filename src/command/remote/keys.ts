@@ -1,6 +1,6 @@
 /** `valetkey keys create`, `list` and `revoke`: the API keys of callers. */
 import { rmSync, writeFileSync } from 'node:fs'
-import type { APIKey } from '../../client/api/callers.ts'
+import type { APIKey, NewAPIKey } from '../../client/api/callers.ts'
 import type { RequestOf } from '../../client/client.ts'
 import { CommandError, EXITS } from '../exits.ts'
 import type { CommandInput } from '../spec.ts'
@@ -46,7 +46,7 @@ export async function runKeysCreate({ operands, options, terminal, broker }: Com
     })
   if (json) terminal.print(JSON.stringify(made))
   else if (file === undefined) terminal.print(made.key)
-  if (file !== undefined) writeFileSync(file, `${made.key}\n`)
+  if (file !== undefined) keep(file, made)
   terminal.note(
     `the key ${made.id} of ${name} ends at ${made.expires_at}; it is shown only now${out === undefined ? '' : `, and is in ${out}`}`,
   )
@@ -61,6 +61,16 @@ function reserved(path: string): string {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     throw new CommandError(EXITS.cannotCreate, `${path} cannot be created (${code})`, { cause })
+  }
+}
+
+function keep(path: string, { id, key }: NewAPIKey): void {
+  try {
+    writeFileSync(path, `${key}\n`)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    const remedy = `the key ${id} is lost: revoke it with valetkey keys revoke ${id}, and make another one`
+    throw new CommandError(EXITS.io, `${path} cannot be written (${code}); ${remedy}`, { cause })
   }
 }
 

@@ -4,6 +4,7 @@ import type { ValetkeyClient } from '../../client/client.ts'
 import { isAway } from '../away.ts'
 import { durationText } from '../durations.ts'
 import { EXITS } from '../exits.ts'
+import { unlessGone } from '../gone.ts'
 import { untilInterrupted } from '../interrupt.ts'
 import type { CommandInput } from '../spec.ts'
 import { type Cell, tableLines } from '../table-text.ts'
@@ -24,7 +25,8 @@ const CALLERS_ROUNDS = 30
 const AT_ONCE = 8
 const REFUSAL_WORDS = 3
 
-type State = Integration['status']['state']
+/** What is shown as the state. An integration that is frozen gives no token, whatever its state. */
+type State = Integration['status']['state'] | 'frozen'
 
 const STATE_COLOURS: Readonly<Record<State, Colour>> = {
   draft: 'yellow',
@@ -34,6 +36,7 @@ const STATE_COLOURS: Readonly<Record<State, Colour>> = {
   refused: 'red',
   identity_changed: 'red',
   disabled: 'dim',
+  frozen: 'yellow',
   not_connected: 'red',
 }
 
@@ -49,7 +52,7 @@ export async function runStatus({ operands, options, terminal, broker }: Command
     ...(rest.state !== undefined && { state: rest.state }),
     ...(rest.label !== undefined && { label: rest.label }),
   }
-  const look = () => lookAt(client, operands, filter)
+  const look = (signal?: AbortSignal) => lookAt(client, operands, filter, signal)
   if (watch) return watchStatus(look, client, terminal)
   const listed = await look()
   if (json) {
@@ -65,10 +68,11 @@ async function lookAt(
   client: ValetkeyClient,
   names: readonly string[],
   filter: IntegrationFilter,
+  signal: AbortSignal | undefined,
 ): Promise<Listed> {
-  if (names.length === 0) return listIntegrations(client, filter)
+  if (names.length === 0) return listIntegrations(client, filter, signal)
   const read = async (name: string) =>
-    (await client.request('getIntegration', { path: { name } })).body
+    (await client.request('getIntegration', { path: { name }, ...(signal && { signal }) })).body
   const found = await mapped(names, AT_ONCE, read)
   const { state, label } = filter
   const items = found.filter(
@@ -79,18 +83,23 @@ async function lookAt(
   return { items, corrupt: [] }
 }
 
-function watchStatus(look: () => Promise<Listed>, client: ValetkeyClient, terminal: Terminal) {
+function watchStatus(
+  look: (signal: AbortSignal) => Promise<Listed>,
+  client: ValetkeyClient,
+  terminal: Terminal,
+) {
   return untilInterrupted(async (signal) => {
     let callers: ReadonlyMap<string, string> = new Map()
     const states = new Map<string, State>()
     let isMissed = false
     for (let round = 0; ; round += 1) {
       try {
-        const listed = await look()
+        const listed = await look(signal)
         isMissed = false
         if (!terminal.isTerminal) tellChanges(listed, states, terminal)
         else {
-          if (round % CALLERS_ROUNDS === 0) callers = await callersToday(client, listed.items)
+          if (round % CALLERS_ROUNDS === 0)
+            callers = await callersToday(client, listed.items, signal)
           const lines = statusLines(listed, callers, terminal)
           terminal.stdout.write(`\u001b[H\u001b[J${lines.join('\n')}\n`)
         }
@@ -106,18 +115,25 @@ function watchStatus(look: () => Promise<Listed>, client: ValetkeyClient, termin
 
 function tellChanges({ items }: Listed, states: Map<string, State>, terminal: Terminal): void {
   for (const { name, status } of items) {
-    if (states.get(name) !== status.state) terminal.print(`${name} ${status.state}`)
-    states.set(name, status.state)
+    const state = stateOf(status)
+    if (states.get(name) !== state) terminal.print(`${name} ${state}`)
+    states.set(name, state)
   }
 }
 
 /** How many principals fetched a token since midnight (UTC), by integration. */
-async function callersToday(client: ValetkeyClient, items: readonly Integration[]) {
+async function callersToday(
+  client: ValetkeyClient,
+  items: readonly Integration[],
+  signal?: AbortSignal,
+) {
   if (items.length > CALLERS_MAX) return new Map<string, string>()
   const midnight = new Date().toISOString().slice(0, 10)
   const counts = await mapped(items, AT_ONCE, async ({ name }): Promise<[string, string]> => {
-    const query = { limit: CALLERS_PAGE }
-    const { body } = await client.request('listIntegrationCallers', { path: { name }, query })
+    const request = { path: { name }, query: { limit: CALLERS_PAGE }, ...(signal && { signal }) }
+    const found = await unlessGone(client.request('listIntegrationCallers', request))
+    if (!found) return [name, '-']
+    const { body } = found
     const count = body.items.filter(({ last_at }) => last_at >= midnight).length
     return [name, `${count}${body.next_cursor === null ? '' : '+'}`]
   })
@@ -147,7 +163,8 @@ function rowOf(
   callers: ReadonlyMap<string, string>,
   now: number,
 ): readonly Cell[] {
-  const { state, lease, last_refusal, logins_last_hour, certificate_expires_at } = status
+  const state = stateOf(status)
+  const { lease, last_refusal, logins_last_hour, certificate_expires_at } = status
   return [
     { text: name },
     { text: state, colour: STATE_COLOURS[state] },
@@ -159,6 +176,8 @@ function rowOf(
     refusalCell(last_refusal),
   ]
 }
+
+const stateOf = ({ state, frozen }: Integration['status']): State => (frozen ? 'frozen' : state)
 
 const left = (at: string | null | undefined, now: number): Cell => ({
   text: at ? durationText(Math.max(0, Date.parse(at) - now)) : '-',
