@@ -29,7 +29,7 @@ export interface BrokerOptions {
   /** Absent: the embedded store, in a folder of its own. */
   readonly redisUrl?: string
   readonly env?: Readonly<Record<string, string>>
-  /** False: it is as users have it: the bundle, whose probe is not in it and cannot be asked. Default true. */
+  /** False: nothing is loaded into it that users do not have, and its probe cannot be asked. Default true. */
   readonly isProbed?: boolean
 }
 
@@ -80,11 +80,10 @@ export async function prepareSetting(t: Teardown): Promise<Setting> {
     async broker({ nodeArgs = [], redisUrl, env = {}, isProbed = true } = {}) {
       count += 1
       const probe = createProbe(folder)
-      const root = isProbed ? undefined : await bundleRoot()
+      const root = await bundleRoot()
       const startedAt = performance.now()
       const broker = await startBrokerProcess(t, {
-        ...(root !== undefined && { root }),
-        adminKey,
+        ...{ root, adminKey },
         isWatched: false,
         nodeArgs: [...(isProbed ? probe.nodeArgs : []), ...nodeArgs],
         env: {

@@ -110,7 +110,8 @@ rmSync(join(DIST, 'main.cjs.map'))
 
 function declareClient(): void {
   const tsc = join(ROOT, 'node_modules/.bin/tsc')
-  execFileSync(tsc, ['--project', 'tools/client.tsconfig.json'], { cwd: ROOT, stdio: 'pipe' })
+  const args = ['--project', 'tools/client.tsconfig.json', '--outDir', join(DIST, 'client')]
+  execFileSync(tsc, args, { cwd: ROOT, stdio: 'pipe' })
 }
 
 /** The build of the image has no git, and gets it as an argument. */

@@ -2,10 +2,12 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync as filesIn, readFileSync } from 'node:fs'
 import { Agent, createServer } from 'node:http'
 import { Redis } from 'ioredis'
 import t from 'tap'
 import { ask } from '../../bench/ask.ts'
+import { bundleRoot } from '../../bench/bundle.ts'
 import { measureFirstReads } from '../../bench/first-read.ts'
 import { withOrWithout } from '../../bench/openbao-rows.ts'
 import { memoryOf } from '../../bench/processes.ts'
@@ -87,6 +89,21 @@ t.test('the memory of a process has that of its children', async (t) => {
   })
   t.ok(pssBytes > 0 && pssBytes <= rssBytes, `${pssBytes} of ${rssBytes}`)
 })
+
+t.test(
+  'what is measured is what users run: the bundle, which leaves the sources alone',
+  async (t) => {
+    const setting = await prepareSetting(t)
+    const root = await bundleRoot()
+    for (const isProbed of [true, false]) {
+      const { process } = await setting.broker({ isProbed })
+      const command = readFileSync(`/proc/${process.pid}/cmdline`, 'utf8').split('\0')
+      t.ok(command.includes(`${root}/src/valetkey.js`), command.join(' '))
+    }
+    t.same(filesIn(`${root}/src`), ['valetkey.js'])
+    t.ok(filesIn(`${root}/dist/client`).includes('index.d.ts'))
+  },
+)
 
 t.test('commands of Redis are added up', async (t) => {
   const text = 'cmdstat_get:calls=3,usec=1\r\ncmdstat_client|setinfo:calls=2,usec=1\r\n'
