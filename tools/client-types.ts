@@ -3,6 +3,8 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import type { Content, Document, Operation, Schema } from './openapi-document.ts'
+import { docOf, isPlain, membersOf, refsIn, typeOf } from './schema-types.ts'
+import { sharedDocument } from './shared-schemas.ts'
 
 /** For programs that speak no other protocol; browsers and orchestrators ask for the rest. */
 const LEFT_OUT = new Set([
@@ -35,31 +37,30 @@ const FILES: readonly (readonly [file: string, roots: readonly string[]])[] = [
 ]
 const DEFINITION = /Definition(?:ThatIsDeployed)?$/
 
-const PREFIX = '#/components/schemas/'
 const HEAD = '// Made by `npm run generate` from openapi.yaml.\n'
 
 /** The text of each file, by its path from the root. */
 export function renderClientTypes(openapi: string): Readonly<Record<string, string>> {
-  const { paths, components } = parse(openapi) as Document
+  const given = parse(openapi) as Document
+  const placeOf = placesIn(given)
+  const order = FILES.map(([file]) => file)
+  const { paths, components, baseOf } = sharedDocument(
+    given,
+    new Map([...placeOf].map(([name, file]) => [name, order.indexOf(file)])),
+    (name) => !DEFINITION.test(name),
+  )
   const { schemas } = components
   const operations = operationsIn(paths)
   const files: Record<string, string> = {}
-  const placeOf = new Map<string, string>()
-  for (const [file, roots] of FILES) {
-    const used = [
-      ...roots,
-      ...(file === 'definitions' ? Object.keys(schemas).filter((one) => DEFINITION.test(one)) : []),
-      ...operations.filter(({ tag }) => tag === file).flatMap(({ uses }) => uses),
-    ]
-    const own = closureOf(used, schemas).filter((name) => !placeOf.has(name))
-    for (const name of own) placeOf.set(name, file)
+  for (const file of order) {
+    const own = [...placeOf].filter(([, place]) => place === file).map(([name]) => name)
     const forms = own.filter((name) => DEFINITION.test(name)).toSorted()
     const others = own.filter((name) => !DEFINITION.test(name)).toSorted()
     const text = [
-      ...others.map((name) => declarationOf(name, schemas[name] ?? {})),
+      ...others.map((name) => declarationOf(name, schemas, baseOf.get(name))),
       ...(forms.length > 0 ? definitionsOf(forms, schemas) : []),
     ]
-    const uses = own.flatMap((name) => refsIn(schemas[name]))
+    const uses = own.flatMap((name) => [...refsIn(schemas[name]), baseOf.get(name) ?? name])
     files[`src/client/api/${file}.ts`] = [
       HEAD,
       ...importsFor(uses, file, placeOf),
@@ -100,6 +101,23 @@ export function renderClientTypes(openapi: string): Readonly<Record<string, stri
   )
 }
 
+/** The file of each schema. */
+function placesIn({ paths, components: { schemas } }: Document): ReadonlyMap<string, string> {
+  const operations = operationsIn(paths)
+  const placeOf = new Map<string, string>()
+  for (const [file, roots] of FILES) {
+    const used = [
+      ...roots,
+      ...(file === 'definitions' ? Object.keys(schemas).filter((one) => DEFINITION.test(one)) : []),
+      ...operations.filter(({ tag }) => tag === file).flatMap(({ uses }) => uses),
+    ]
+    for (const name of closureOf(used, schemas)) {
+      if (!placeOf.has(name)) placeOf.set(name, file)
+    }
+  }
+  return placeOf
+}
+
 const ROOT = join(import.meta.dirname, '..')
 
 function formatted(path: string, text: string): string {
@@ -121,13 +139,15 @@ function definitionsOf(
   const [first, ...others] = forms.map((name) => schemas[name]?.properties ?? {})
   const textOf = (members: Schema['properties'], name: string) =>
     JSON.stringify(members?.[name] ?? null)
-  const shared = Object.keys(first ?? {}).filter(
-    (name) =>
-      name !== 'login_url' && others.every((one) => textOf(one, name) === textOf(first, name)),
+  const shared = Object.keys(first ?? {}).filter((name) =>
+    others.every((one) => textOf(one, name) === textOf(first, name)),
+  )
+  const required = shared.filter((name) =>
+    forms.every((form) => schemas[form]?.required?.includes(name)),
   )
   const only = (members: Schema['properties'], isKept: (name: string) => boolean) =>
     Object.fromEntries(Object.entries(members ?? {}).filter(([name]) => isKept(name)))
-  const base = { properties: only(first, (name) => shared.includes(name)) }
+  const base = { required, properties: only(first, (name) => shared.includes(name)) }
   return [
     `/** What every definition of an integration may have. */\ninterface DefinitionMembers {\n${membersOf(base, '  ')}\n}`,
     ...forms.map((name) => {
@@ -161,7 +181,8 @@ function operationsIn(paths: Document['paths']) {
         ...members.map((member) => `    ${member}`),
         '  }',
       ].join('\n')
-      const uses = [...refsIn(operation.requestBody), ...refsIn(successOf(operation))]
+      const { requestBody, parameters } = operation
+      const uses = refsIn([requestBody, successOf(operation), parameters])
       return { id, path, method: method.toUpperCase(), tag: tags[0] ?? '', text, uses }
     })
 }
@@ -222,63 +243,18 @@ function closureOf(
   return [...found]
 }
 
-const refsIn = (value: unknown): readonly string[] =>
-  [...JSON.stringify(value ?? null).matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(
-    ([, name = '']) => name,
-  )
-
-function declarationOf(name: string, schema: Schema): string {
+function declarationOf(
+  name: string,
+  schemas: Readonly<Record<string, Schema>>,
+  base: string | undefined,
+): string {
+  const schema = schemas[name] ?? {}
   const doc = schema.description ? `${docOf(schema.description, '')}\n` : ''
-  const isPlain = schema.type === 'object' && schema.properties && !schema.anyOf && !schema.allOf
-  return isPlain
-    ? `${doc}export interface ${name} {\n${membersOf(schema, '  ')}\n}`
-    : `${doc}export type ${name} = ${typeOf(schema)}`
-}
-
-function membersOf({ properties = {}, required = [], ...rest }: Schema, indent: string): string {
-  const written = Object.entries(properties).filter(([, { readOnly }]) => readOnly !== true)
-  const lines = written.map(([name, schema]) => {
-    const doc = schema.description ? `${docOf(schema.description, indent)}\n` : ''
-    const key = /^\w+$/.test(name) ? name : `'${name}'`
-    return `${doc}${indent}readonly ${key}${required.includes(name) ? '' : '?'}: ${typeOf(schema)}`
-  })
-  const isOpen = rest.additionalProperties !== undefined && rest.additionalProperties !== false
-  return [...lines, ...(isOpen ? [`${indent}readonly [member: string]: unknown`] : [])].join('\n')
-}
-
-const docOf = (text: string, indent: string) =>
-  `${indent}/** ${text.replaceAll('*/', '* /').replaceAll('\n', ' ')}${/[.!?]$/.test(text) ? '' : '.'} */`
-
-const quoted = (value: unknown): string =>
-  typeof value === 'string' ? `'${value.replaceAll("'", "\\'")}'` : JSON.stringify(value)
-
-function typeOf(schema: Schema): string {
-  const { $ref, anyOf, oneOf, allOf } = schema
-  if ($ref !== undefined) return $ref.slice(PREFIX.length)
-  const values = schema.const === undefined ? schema.enum : [schema.const]
-  if (values) return values.map(quoted).join(' | ')
-  const several = anyOf ?? oneOf
-  if (several) return unionOf(several.map(typeOf))
-  if (allOf) return allOf.map(typeOf).join(' & ')
-  const { type } = schema
-  if (type === undefined) return schema.pattern === undefined ? 'unknown' : 'string'
-  if (typeof type !== 'string') {
-    return type.map((one) => typeOf({ ...schema, type: one })).join(' | ')
-  }
-  if (type === 'array') return `readonly (${typeOf(schema.items ?? {})})[]`
-  if (type === 'object') return objectOf(schema)
-  return type === 'integer' ? 'number' : type
-}
-
-function unionOf(types: readonly string[]): string {
-  const isAnyText = types.includes('string')
-  const kept = types.filter((type) => !isAnyText || !/^'[^']*'(?: \| '[^']*')*$/.test(type))
-  return [...new Set(kept)].join(' | ')
-}
-
-function objectOf(schema: Schema): string {
-  const { properties, additionalProperties: more } = schema
-  if (properties && Object.keys(properties).length > 0) return `{\n${membersOf(schema, '  ')}\n}`
-  if (more === false) return 'Readonly<Record<string, never>>'
-  return `Readonly<Record<string, ${typeof more === 'object' ? typeOf(more) : 'unknown'}>>`
+  if (!isPlain(schema)) return `${doc}export type ${name} = ${typeOf(schema)}`
+  const inherited = Object.keys((base !== undefined && schemas[base]?.properties) || {})
+  const rest = Object.entries(schema.properties ?? {}).filter(([one]) => !inherited.includes(one))
+  if (base !== undefined && rest.length === 0) return `${doc}export type ${name} = ${base}`
+  const own = { ...schema, properties: Object.fromEntries(rest) }
+  const from = base === undefined ? '' : ` extends ${base}`
+  return `${doc}export interface ${name}${from} {\n${membersOf(own, '  ')}\n}`
 }

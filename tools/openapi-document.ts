@@ -2,6 +2,8 @@
 
 export interface Schema {
   readonly $ref?: string
+  /** Of a `$ref` to a member of another schema, which need not have it. */
+  readonly isOptionalMember?: boolean
   readonly type?: string | readonly string[]
   readonly enum?: readonly unknown[]
   readonly const?: unknown

@@ -1,5 +1,5 @@
 /** `valetkey/client` against a real broker, and against openapi.yaml. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
@@ -200,6 +200,21 @@ t.test('a name is one segment of the path', async (t) => {
   })
   await createClient({ url: `${there}/broker/`, key }).token('../whoami?x#y', { min_ttl: 5 })
   t.same(asked, ['/broker/tokens/..%2Fwhoami%3Fx%23y?min_ttl=5'])
+})
+
+t.test('what the document has in several places is one type', async (t) => {
+  const folder = `${ROOT}src/client/api/`
+  const text = readdirSync(folder)
+    .map((name) => readFileSync(folder + name, 'utf8'))
+    .join('\n')
+  for (const once of ["'tokens:prove'", "'audit:read'", "'login.looped'", "'propagating'"]) {
+    t.equal(text.split(once).length - 1, 1, once)
+  }
+  t.match(text, "readonly permissions: APIKey['permissions']\n")
+  t.match(text, "readonly permission: APIKey['permissions'][number]\n")
+  t.match(text, "asset?: Required<TokenExchange>['asset']\n")
+  t.match(text, /interface NewAPIKey extends APIKey \{\n[^\n]*\n {2}readonly key: string\n\}/)
+  t.match(text, 'type DeploymentRuleByItsFormerName = DeploymentRule\n')
 })
 
 t.test('it has every operation of openapi.yaml that programs use', async (t) => {

@@ -1,6 +1,6 @@
 // Made by `npm run generate` from openapi.yaml.
 
-import type { APIKeyList, NewAPIKey, Principal } from './callers.ts'
+import type { APIKey, APIKeyList, NewAPIKey, Principal } from './callers.ts'
 
 export interface CallersOperations {
   /** Who you are, and what you may do. */
@@ -12,18 +12,7 @@ export interface CallersOperations {
     readonly body: {
       /** The id of the principal is `api-key:NAME`. */
       readonly name: string
-      readonly permissions: readonly (
-        | 'tokens:read'
-        | 'tokens:prove'
-        | 'tokens:revoke'
-        | 'integrations:read'
-        | 'integrations:test'
-        | 'integrations:write'
-        | 'credentials:write'
-        | 'api-keys:write'
-        | 'audit:read'
-        | 'service:manage'
-      )[]
+      readonly permissions: APIKey['permissions']
       /** `*` is any run of characters, nothing else is special. */
       readonly integrations: readonly string[]
       /** The integration must have all of these labels. */

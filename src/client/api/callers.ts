@@ -39,34 +39,7 @@ export interface APIKeyList {
 }
 
 /** The new key. Only this answer shows it. */
-export interface NewAPIKey {
-  /** The public id: the 8 characters after `vk_`. */
-  readonly id: string
-  readonly name: string
-  readonly permissions: readonly (
-    | 'tokens:read'
-    | 'tokens:prove'
-    | 'tokens:revoke'
-    | 'integrations:read'
-    | 'integrations:test'
-    | 'integrations:write'
-    | 'credentials:write'
-    | 'api-keys:write'
-    | 'audit:read'
-    | 'service:manage'
-  )[]
-  readonly integrations: readonly string[]
-  /** The integration must have all of these labels. */
-  readonly labels: Readonly<Record<string, string>>
-  readonly requests?: readonly string[]
-  readonly networks?: readonly string[]
-  readonly max_expires_in?: number
-  readonly created_at: string
-  readonly expires_at: string
-  /** Id of the principal that created it. */
-  readonly created_by: string
-  /** Id of the API key that created it. Null: another kind of principal created it. */
-  readonly created_by_key: string | null
+export interface NewAPIKey extends APIKey {
   /** The key. Only shown in this answer. */
   readonly key: string
 }
@@ -79,17 +52,7 @@ export interface Principal {
   /** Name of the API key, or of the entry in the configuration file. */
   readonly name: string
   readonly permissions: readonly {
-    readonly permission:
-      | 'tokens:read'
-      | 'tokens:prove'
-      | 'tokens:revoke'
-      | 'integrations:read'
-      | 'integrations:test'
-      | 'integrations:write'
-      | 'credentials:write'
-      | 'api-keys:write'
-      | 'audit:read'
-      | 'service:manage'
+    readonly permission: APIKey['permissions'][number]
     readonly integrations: readonly string[]
     /** The integration must have all of these labels. */
     readonly labels: Readonly<Record<string, string>>

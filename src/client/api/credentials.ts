@@ -134,22 +134,7 @@ export interface SourceOfASecret {
 }
 
 /** The new credential, and what to do next. */
-export interface StagedCredential {
-  readonly id: string
-  readonly type: 'certificate' | 'client_secret' | 'refresh_token'
-  readonly state: 'pending' | 'staged' | 'active' | 'retired'
-  /** Consumer key of its client. */
-  readonly client_id: string | null
-  readonly created_at: string
-  readonly activated_at: string | null
-  /** Earliest time of erasure of a retired credential. Each refusal of the active one postpones it. */
-  readonly retires_at: string | null
-  readonly certificate: Certificate | null
-  readonly signer?: KeyReference
-  /** Members whose values are in a vault, and where. */
-  readonly sources?: Readonly<Record<string, SourceOfASecret>>
-  /** PKCS#10 in PEM, which a CA signs. Present while the credential is pending. */
-  readonly csr?: string
+export interface StagedCredential extends Credential {
   /** Only in answers of writes: corrections of a key or a certificate that was not plain PEM. Absent if there were none. */
   readonly normalized?: readonly string[]
   /** Only in answers of writes: warnings about an accepted certificate. */

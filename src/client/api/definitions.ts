@@ -16,6 +16,7 @@ import type {
   KeyMadeHere,
   Labels,
   RefreshTokenOfAnApp,
+  TokenExchange,
 } from './forms.ts'
 
 /** Experimental: no Salesforce org has confirmed it. Tokens that work only with a proof for each request (RFC 9449). Needs the My Domain of the org. */
@@ -59,20 +60,11 @@ export interface AssetTokenDefinition extends DefinitionMembers {
       readonly integration: string
     }
     /** Default `…:access_token` of an integration, `…:jwt` of a file. */
-    readonly subject_token_type?:
-      | 'urn:ietf:params:oauth:token-type:access_token'
-      | 'urn:ietf:params:oauth:token-type:refresh_token'
-      | 'urn:ietf:params:oauth:token-type:id_token'
-      | 'urn:ietf:params:oauth:token-type:saml2'
-      | 'urn:ietf:params:oauth:token-type:jwt'
+    readonly subject_token_type?: Required<TokenExchange>['subject_token_type']
     /** Developer name of the Apex token handler. Default: that of the app. */
     readonly token_handler?: string
     /** Requests an asset token. The integration's key signs the device's data, and the token contains the key (`cnf`). */
-    readonly asset: {
-      readonly device_id: string
-      readonly name: string
-      readonly serial_number?: string
-    }
+    readonly asset: Required<TokenExchange>['asset']
   }
   readonly credential?:
     | KeyMadeHere
@@ -222,20 +214,11 @@ export interface SignedTokenExchangeDefinition extends DefinitionMembers {
       readonly integration: string
     }
     /** Default `…:access_token` of an integration, `…:jwt` of a file. */
-    readonly subject_token_type?:
-      | 'urn:ietf:params:oauth:token-type:access_token'
-      | 'urn:ietf:params:oauth:token-type:refresh_token'
-      | 'urn:ietf:params:oauth:token-type:id_token'
-      | 'urn:ietf:params:oauth:token-type:saml2'
-      | 'urn:ietf:params:oauth:token-type:jwt'
+    readonly subject_token_type?: Required<TokenExchange>['subject_token_type']
     /** Developer name of the Apex token handler. Default: that of the app. */
     readonly token_handler?: string
     /** Requests an asset token. The integration's key signs the device's data, and the token contains the key (`cnf`). */
-    readonly asset?: {
-      readonly device_id: string
-      readonly name: string
-      readonly serial_number?: string
-    }
+    readonly asset?: Required<TokenExchange>['asset']
   }
   readonly credential?:
     | KeyMadeHere
@@ -260,12 +243,7 @@ export interface TokenExchangeDefinition extends DefinitionMembers {
       readonly integration: string
     }
     /** Default `…:access_token` of an integration, `…:jwt` of a file. */
-    readonly subject_token_type?:
-      | 'urn:ietf:params:oauth:token-type:access_token'
-      | 'urn:ietf:params:oauth:token-type:refresh_token'
-      | 'urn:ietf:params:oauth:token-type:id_token'
-      | 'urn:ietf:params:oauth:token-type:saml2'
-      | 'urn:ietf:params:oauth:token-type:jwt'
+    readonly subject_token_type?: Required<TokenExchange>['subject_token_type']
     /** Developer name of the Apex token handler. Default: that of the app. */
     readonly token_handler?: string
   }

@@ -49,16 +49,7 @@ export interface DeploymentRule {
 }
 
 /** Former name of `deployment`. If both are present, `deployment` counts. Answers only have `deployment`. */
-export interface DeploymentRuleByItsFormerName {
-  /** The integration whose token calls Salesforce. Its user must be allowed to modify metadata, or for a secret to view client secrets. Recommended: `serve_tokens: false`. */
-  readonly through: string
-  /** API name of the External Client App. */
-  readonly app: string
-  /** For a certificate: name of the global OAuth settings of the app. Default: `APP_glbloauth`, as Setup names them. */
-  readonly settings?: string
-  /** Interval of automatic rotation: generates a key, or lets Salesforce generate a secret, proves it and activates it. */
-  readonly rotate_every_days?: number
-}
+export type DeploymentRuleByItsFormerName = DeploymentRule
 
 export interface IdentityRule {
   /** Default: `user` on sandbox and scratch hosts, otherwise `org_and_user`. */
@@ -78,12 +69,9 @@ export interface ImportedKey {
   readonly passphrase?: string | SecretOfAVault
 }
 
-export interface ImportedKeyAndRefreshToken {
-  readonly private_key: string | SecretOfAVault
+export interface ImportedKeyAndRefreshToken extends ImportedKey {
   /** For the grant `refresh_token`. From now on, no other program may use this token. */
   readonly refresh_token: string
-  readonly certificate?: string | SecretOfAVault
-  readonly passphrase?: string | SecretOfAVault
 }
 
 export interface ImportedKeystore {
@@ -93,13 +81,9 @@ export interface ImportedKeystore {
   readonly alias?: string
 }
 
-export interface ImportedKeystoreAndRefreshToken {
-  readonly keystore: string | SecretOfAVault
-  readonly passphrase: string | SecretOfAVault
+export interface ImportedKeystoreAndRefreshToken extends ImportedKeystore {
   /** For the grant `refresh_token`. From now on, no other program may use this token. */
   readonly refresh_token: string
-  /** Alias of the key in the keystore. Required if there are several keys. */
-  readonly alias?: string
 }
 
 /** A signed assertion for a user who is pre-authorized for the app. The credential is a signing key whose certificate is uploaded to the app. */

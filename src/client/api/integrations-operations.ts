@@ -19,6 +19,7 @@ import type {
   DoctorSReport,
   Integration,
   IntegrationList,
+  IntegrationStatus,
   SetupSheet,
   WrittenIntegration,
 } from './integrations.ts'
@@ -73,15 +74,7 @@ export interface IntegrationsOperations {
     readonly query?: {
       readonly limit?: number
       readonly cursor?: string
-      readonly state?:
-        | 'draft'
-        | 'unproven'
-        | 'ready'
-        | 'propagating'
-        | 'refused'
-        | 'identity_changed'
-        | 'disabled'
-        | 'not_connected'
+      readonly state?: IntegrationStatus['state']
       readonly label?: string
       readonly certificate_expires_before?: string
     }

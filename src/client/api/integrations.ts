@@ -11,7 +11,7 @@ import type {
   RefreshToken,
   TokenExchange,
 } from './forms.ts'
-import type { Refusal, SalesforceSWords } from './problems.ts'
+import type { Problem, Refusal, SalesforceSWords } from './problems.ts'
 
 /** From now on, tokens of `identity` are served. */
 export interface AcceptedIdentity {
@@ -205,13 +205,7 @@ export interface IntegrationStatus {
     readonly since?: string | null
   }
   /** The freeze that selects the integration; the first, if there are several. */
-  readonly frozen?: {
-    /** Of the freeze. */
-    readonly id: string
-    readonly since: string
-    /** Given by who ordered it. */
-    readonly reason: string
-  }
+  readonly frozen?: Required<Problem>['frozen']
   readonly logins_last_hour: number
   readonly certificate_expires_at: string | null
 }

@@ -1,6 +1,7 @@
 // Made by `npm run generate` from openapi.yaml.
 
 import type {
+  AuditEvent,
   AuditEventList,
   Exposure,
   Freeze,
@@ -21,50 +22,7 @@ export interface ServiceOperations {
     readonly query?: {
       readonly integration?: string
       readonly principal?: string
-      readonly action?:
-        | 'token.read'
-        | 'token.proved'
-        | 'token.minted'
-        | 'token.refused'
-        | 'token.checked'
-        | 'login.looped'
-        | 'token.revoked'
-        | 'integration.created'
-        | 'integration.changed'
-        | 'integration.deleted'
-        | 'integration.tested'
-        | 'integration.connected'
-        | 'integration.disconnected'
-        | 'connection.begun'
-        | 'connection.failed'
-        | 'integration.not_connected'
-        | 'integration.released'
-        | 'identity.changed'
-        | 'identity.accepted'
-        | 'instance.changed'
-        | 'scope.changed'
-        | 'credential.staged'
-        | 'credential.certified'
-        | 'credential.deploy_requested'
-        | 'credential.deployed'
-        | 'credential.lent'
-        | 'credential.activated'
-        | 'credential.rejected'
-        | 'credential.erased'
-        | 'certificate.expiring'
-        | 'api_key.created'
-        | 'api_key.revoked'
-        | 'request.denied'
-        | 'config.applied'
-        | 'config.refused'
-        | 'freeze.created'
-        | 'freeze.lifted'
-        | 'keyring.reseal_requested'
-        | 'keyring.resealed'
-        | 'store.accepted'
-        | 'store.record_erased'
-        | 'service.started'
-        | 'service.stopped'
+      readonly action?: AuditEvent['action']
       readonly since?: string
       readonly until?: string
       readonly limit?: number
