@@ -4,6 +4,7 @@ import { basename, extname, join } from 'node:path'
 import { ConfigError } from '../../config/config-error.ts'
 import { readYaml } from '../../config/yaml-file.ts'
 import { CommandError, EXITS } from '../exits.ts'
+import { fileText } from '../file-text.ts'
 
 type Members = Readonly<Record<string, unknown>>
 
@@ -64,7 +65,7 @@ function filesOf(path: string): readonly string[] {
 }
 
 function readDocument(path: string): Documents {
-  const content = parsed(path, textOf(path === '-' ? STDIN : path, path))
+  const content = parsed(path, fileText(path, path === '-' ? STDIN : path))
   const members = mappingIn(content)
   if (!members) throw new CommandError(EXITS.data, `${path}: must be a mapping`)
   if ('login_url' in members) {
@@ -86,15 +87,6 @@ function readDocument(path: string): Documents {
       (name) =>
         `${path}: ${name} are not applied, because a broker reads them from its own configuration file alone (VALETKEY_CONFIG)`,
     ),
-  }
-}
-
-function textOf(from: string | number, path: string): string {
-  try {
-    return readFileSync(from, 'utf8')
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    throw new CommandError(EXITS.noInput, `${path} cannot be read (${code})`, { cause })
   }
 }
 

@@ -1,7 +1,6 @@
 /** The commands for callers, and to sign in. Their code is loaded when they run. */
 import type { LoadedCommand } from '../spec.ts'
-
-const JSON_OPTION = { flags: '--json', summary: 'print JSON' } as const
+import { JSON_OPTION } from './common.ts'
 
 export const CALLER_COMMANDS: readonly LoadedCommand[] = [
   {

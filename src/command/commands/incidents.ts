@@ -1,5 +1,6 @@
 /** The commands for an incident. Their code is loaded when they run. */
 import type { LoadedCommand } from '../spec.ts'
+import { JSON_OPTION } from './common.ts'
 
 const TIMEOUT = {
   flags: '--timeout <duration>',
@@ -53,7 +54,7 @@ export const INCIDENT_COMMANDS: readonly LoadedCommand[] = [
     details:
       'Shows when each began, its reason, and how many live tokens have ended at Salesforce, how many are left, and how many failed.',
     operands: [{ name: 'ID', isOptional: true }],
-    options: [TIMEOUT, { flags: '--json', summary: 'print JSON' }],
+    options: [TIMEOUT, JSON_OPTION],
     examples: [
       ['valetkey freezes', 'with their ids'],
       ['valetkey freezes frz_0123', 'how far it is'],

@@ -1,9 +1,7 @@
 /** The commands for integrations. Their code is loaded when they run. */
 import type { LoadedCommand } from '../spec.ts'
+import { JSON_OPTION, NAME, NAMES } from './common.ts'
 
-const NAME = { name: 'NAME', completes: 'integration' } as const
-const NAMES = { ...NAME, isList: true } as const
-const JSON_OPTION = { flags: '--json', summary: 'print JSON' } as const
 const YES = { flags: '--yes', summary: 'do not ask' } as const
 const LABEL = {
   flags: '--label <key:value>',

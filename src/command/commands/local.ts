@@ -1,7 +1,6 @@
 /** The commands that run on this machine with the settings of the service. Their code is in the part of the package that runs the service. */
 import type { CommandSpec } from '../spec.ts'
-
-const JSON_OPTION = { flags: '--json', summary: 'print JSON' } as const
+import { JSON_OPTION } from './common.ts'
 
 export type LocalName =
   | 'serve'

@@ -1,9 +1,6 @@
 /** The commands for tokens and credentials. Their code is loaded when they run. */
 import type { LoadedCommand } from '../spec.ts'
-
-const NAME = { name: 'NAME', completes: 'integration' } as const
-const NAMES = { ...NAME, isList: true } as const
-const JSON_OPTION = { flags: '--json', summary: 'print JSON' } as const
+import { JSON_OPTION, NAME, NAMES } from './common.ts'
 
 export const TOKEN_COMMANDS: readonly LoadedCommand[] = [
   {

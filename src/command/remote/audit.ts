@@ -1,7 +1,7 @@
 /** `valetkey audit`: what was done, oldest first, and on request what is done from now on. */
 import type { AuditEvent } from '../../client/api/service.ts'
 import type { RequestOf, ValetkeyClient } from '../../client/client.ts'
-import { isAway } from '../away.ts'
+import { unlessAway } from '../away.ts'
 import { durationIn } from '../durations.ts'
 import { CommandError, EXITS } from '../exits.ts'
 import { untilInterrupted } from '../interrupt.ts'
@@ -92,12 +92,8 @@ async function followed(
     await pause(POLL_MS, signal)
     const late = timeBefore(newest)
     const part = { ...query, since: late > start ? late : start }
-    const events = await eventsOf(client, part, Number.POSITIVE_INFINITY, signal).catch(
-      (error: unknown) => {
-        if (!isAway(error)) throw error
-        return undefined
-      },
-    )
+    const reading = eventsOf(client, part, Number.POSITIVE_INFINITY, signal)
+    const events = await unlessAway(reading, () => undefined)
     if (!events) continue
     for (const event of events) if (!known.has(event.id)) print(event)
     newest = events.reduce((last, { at }) => (at > last ? at : last), newest)

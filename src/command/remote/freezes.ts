@@ -3,7 +3,7 @@ import type { Freeze } from '../../client/api/service.ts'
 import type { RequestOf, ValetkeyClient } from '../../client/client.ts'
 import { UnreachableError } from '../../client/problem-error.ts'
 import { confirmed } from '../ask.ts'
-import { isAway } from '../away.ts'
+import { unlessAway } from '../away.ts'
 import { durationText } from '../durations.ts'
 import { CommandError, EXITS } from '../exits.ts'
 import { untilInterrupted } from '../interrupt.ts'
@@ -146,7 +146,12 @@ async function shown(
   const begin = performance.now()
   let last = ''
   for (;;) {
-    const freeze = await lookAt(client, id, terminal, signal)
+    const reading = client.request('getFreeze', { path: { id }, signal })
+    const freeze = (
+      await unlessAway(reading, ({ message }) =>
+        terminal.progress(`${id}: ${message}; trying again`),
+      )
+    )?.body
     const text = freeze ? textOf(freeze) : last
     if (text !== last && !terminal.isTerminal) terminal.print(`${id}: ${text}`)
     last = text
@@ -158,16 +163,6 @@ async function shown(
     }
     terminal.progress(`${id}: ${text}, ${durationText(passedMs)}`)
     await pause(Math.min(POLL_MS, timeoutMs - passedMs), signal)
-  }
-}
-
-async function lookAt(client: ValetkeyClient, id: string, terminal: Terminal, signal: AbortSignal) {
-  try {
-    return (await client.request('getFreeze', { path: { id }, signal })).body
-  } catch (error) {
-    if (!isAway(error)) throw error
-    terminal.progress(`${id}: ${error.message}; trying again`)
-    return undefined
   }
 }
 

@@ -1,10 +1,11 @@
 /** `valetkey keys create`, `list` and `revoke`: the API keys of callers. */
 import { rmSync, writeFileSync } from 'node:fs'
-import type { APIKey, NewAPIKey } from '../../client/api/callers.ts'
+import type { NewAPIKey } from '../../client/api/callers.ts'
 import type { RequestOf } from '../../client/client.ts'
 import { CommandError, EXITS } from '../exits.ts'
 import type { CommandInput } from '../spec.ts'
 import { tableLines } from '../table-text.ts'
+import { pagesOf } from './pages.ts'
 
 const FILE_MODE = 0o600
 const NAME_WIDTH = 32
@@ -83,17 +84,11 @@ export function labelIn(text: string): readonly [string, string] {
 export async function runKeysList({ options, terminal, broker }: CommandInput) {
   const { json = false } = options as { readonly json?: boolean }
   const { client } = await broker()
-  const keys: APIKey[] = []
-  let cursor: string | null = null
-  do {
-    const query: { limit: number; cursor?: string } = { limit: 200, ...(cursor && { cursor }) }
-    const { body } = await client.request('listApiKeys', { query })
-    keys.push(...body.items)
-    for (const id of body.corrupt ?? []) {
-      terminal.note(`the key ${id} does not verify and opens nothing: revoke it`)
-    }
-    cursor = body.next_cursor
-  } while (cursor !== null)
+  const pages = await pagesOf((query) => client.request('listApiKeys', { query }))
+  for (const id of pages.flatMap(({ corrupt = [] }) => corrupt)) {
+    terminal.note(`the key ${id} does not verify and opens nothing: revoke it`)
+  }
+  const keys = pages.flatMap(({ items }) => items)
   if (json) terminal.print(JSON.stringify(keys))
   else {
     const rows = keys.map(({ name, id, expires_at, permissions, integrations }) =>

@@ -1,11 +1,8 @@
 /** Every item of a list that comes in pages. */
-
-import type { Integration, IntegrationList } from '../../client/api/integrations.ts'
-import type { Answer, RequestOf, ValetkeyClient } from '../../client/client.ts'
+import type { Integration } from '../../client/api/integrations.ts'
+import type { Answer, ValetkeyClient } from '../../client/client.ts'
 
 const PAGE = 200
-
-type Query = NonNullable<RequestOf<'listIntegrations'>['query']>
 
 export interface IntegrationFilter {
   readonly state?: Integration['status']['state']
@@ -24,20 +21,33 @@ export async function listIntegrations(
   filter: IntegrationFilter,
   signal?: AbortSignal,
 ): Promise<Listed> {
-  const items: Integration[] = []
-  const corrupt: string[] = []
+  const pages = await pagesOf((part) => {
+    const query = { ...filter, ...part }
+    return client.request('listIntegrations', { query, ...(signal && { signal }) })
+  })
+  return {
+    items: pages.flatMap(({ items }) => items),
+    corrupt: pages.flatMap(({ corrupt = [] }) => corrupt),
+  }
+}
+
+/** What a request for a page has in its query. */
+interface Part {
+  readonly limit: number
+  readonly cursor?: string
+}
+
+export async function pagesOf<Page extends { readonly next_cursor: string | null }>(
+  read: (part: Part) => Promise<Answer<Page>>,
+): Promise<readonly Page[]> {
+  const pages: Page[] = []
   let cursor: string | null = null
   do {
-    const query: Query = { ...filter, limit: PAGE, ...(cursor !== null && { cursor }) }
-    const { body }: Answer<IntegrationList> = await client.request('listIntegrations', {
-      query,
-      ...(signal && { signal }),
-    })
-    items.push(...body.items)
-    corrupt.push(...(body.corrupt ?? []))
+    const { body }: Answer<Page> = await read({ limit: PAGE, ...(cursor !== null && { cursor }) })
+    pages.push(body)
     cursor = body.next_cursor
   } while (cursor !== null)
-  return { items, corrupt }
+  return pages
 }
 
 /** In the given order, at most `width` at once. */

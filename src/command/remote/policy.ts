@@ -2,6 +2,8 @@
 import type { CallerCount } from '../../client/api/integrations.ts'
 import { EXITS } from '../exits.ts'
 import type { CommandInput } from '../spec.ts'
+import { withoutControls } from '../terminal.ts'
+import { pagesOf } from './pages.ts'
 
 type Called = NonNullable<CallerCount['requests']>[number]
 
@@ -18,17 +20,12 @@ export async function runPolicySuggest({ operands, options, terminal, broker }: 
   const { json = false } = options as { readonly json?: boolean }
   const [name = ''] = operands
   const { client } = await broker()
-  const callers: CallerCount[] = []
-  let cursor: string | null = null
-  do {
-    const query: { limit: number; cursor?: string } = { limit: 200, ...(cursor && { cursor }) }
-    const { body } = await client.request('listIntegrationCallers', { path: { name }, query })
-    callers.push(...body.items)
-    cursor = body.next_cursor
-  } while (cursor !== null)
-  const suggested = callers.flatMap(suggestionsFor)
+  const pages = await pagesOf((query) =>
+    client.request('listIntegrationCallers', { path: { name }, query }),
+  )
+  const suggested = pages.flatMap(({ items }) => items).flatMap(suggestionsFor)
   if (json) terminal.print(JSON.stringify({ integration: name, callers: suggested }))
-  else for (const line of suggested.flatMap(linesOf)) terminal.print(line)
+  else for (const line of suggested.flatMap(linesOf)) terminal.print(withoutControls(line))
   if (suggested.length > 0) return EXITS.ok
   terminal.note(`${name}: nobody named a request to Salesforce in the last 30 days`)
   return EXITS.ill

@@ -1,7 +1,7 @@
 /** `valetkey status`: the state of all integrations as a table. */
 import type { Integration } from '../../client/api/integrations.ts'
 import type { ValetkeyClient } from '../../client/client.ts'
-import { isAway } from '../away.ts'
+import { unlessAway } from '../away.ts'
 import { durationText } from '../durations.ts'
 import { EXITS } from '../exits.ts'
 import { unlessGone } from '../gone.ts'
@@ -91,23 +91,21 @@ function watchStatus(
   return untilInterrupted(async (signal) => {
     let callers: ReadonlyMap<string, string> = new Map()
     const states = new Map<string, State>()
+    const show = async (round: number): Promise<true> => {
+      const listed = await look(signal)
+      if (terminal.isTerminal) {
+        if (round % CALLERS_ROUNDS === 0) callers = await callersToday(client, listed.items, signal)
+        const lines = statusLines(listed, callers, terminal)
+        terminal.stdout.write(`\u001b[H\u001b[J${lines.join('\n')}\n`)
+      } else tellChanges(listed, states, terminal)
+      return true
+    }
     let isMissed = false
     for (let round = 0; ; round += 1) {
-      try {
-        const listed = await look(signal)
-        isMissed = false
-        if (!terminal.isTerminal) tellChanges(listed, states, terminal)
-        else {
-          if (round % CALLERS_ROUNDS === 0)
-            callers = await callersToday(client, listed.items, signal)
-          const lines = statusLines(listed, callers, terminal)
-          terminal.stdout.write(`\u001b[H\u001b[J${lines.join('\n')}\n`)
-        }
-      } catch (error) {
-        if (!isAway(error)) throw error
-        if (!isMissed) terminal.note(`${error.message}; trying again`)
-        isMissed = true
-      }
+      const isSeen = await unlessAway(show(round), ({ message }) => {
+        if (!isMissed) terminal.note(`${message}; trying again`)
+      })
+      isMissed = isSeen === undefined
       await pause(WATCH_MS, signal)
     }
   })

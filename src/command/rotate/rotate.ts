@@ -1,11 +1,12 @@
 /** `valetkey rotate`: stages a new credential, says what to do in Salesforce, and shows what happens until the former one is erased. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import type { Credential, Deployment, StagedCredential } from '../../client/api/credentials.ts'
 import type { AnswerOf, RequestOf, ValetkeyClient } from '../../client/client.ts'
-import { ProblemError } from '../../client/problem-error.ts'
-import { isAway } from '../away.ts'
+import { unlessAway } from '../away.ts'
 import { durationText } from '../durations.ts'
 import { CommandError, EXITS } from '../exits.ts'
+import { fileText } from '../file-text.ts'
+import { unlessGone } from '../gone.ts'
 import { untilInterrupted } from '../interrupt.ts'
 import type { CommandInput } from '../spec.ts'
 import { pause, type Terminal, withoutControls } from '../terminal.ts'
@@ -131,7 +132,7 @@ async function staged(
   const body = (
     clientSecretFile === undefined
       ? { generate: {} }
-      : { client_secret: secretIn(clientSecretFile) }
+      : { client_secret: fileText(clientSecretFile).trim() }
   ) as RequestOf<'stageCredential'>['body']
   const ifMatch = etag ?? '*'
   const answer: { body: AnswerOf<'stageCredential'> } = await client.request('stageCredential', {
@@ -139,15 +140,6 @@ async function staged(
   })
   tell('staged', answer.body.id)
   return answer.body
-}
-
-function secretIn(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').trim()
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    throw new CommandError(EXITS.noInput, `${path} cannot be read (${code})`, { cause })
-  }
 }
 
 async function writeCertificate(client: ValetkeyClient, name: string, id: string, path: string) {
@@ -225,21 +217,20 @@ async function lookAt(
   signal: AbortSignal,
 ): Promise<RotationLook | undefined> {
   const path = { name }
-  try {
-    const [{ body: list }, { body: integration }, deployment] = await Promise.all([
-      client.request('listCredentials', { path, signal }),
-      client.request('getIntegration', { path, signal }),
-      isDeployed ? deploymentOf(client, { name, id }, signal) : undefined,
-    ])
-    return {
-      credentials: list.items,
-      status: integration.status,
-      ...(deployment && { deployment }),
-    }
-  } catch (error) {
-    if (!isAway(error)) throw error
-    terminal.progress(`${name}: ${error.message}; trying again`)
-    return undefined
+  const reading = Promise.all([
+    client.request('listCredentials', { path, signal }),
+    client.request('getIntegration', { path, signal }),
+    isDeployed ? deploymentOf(client, { name, id }, signal) : undefined,
+  ])
+  const found = await unlessAway(reading, ({ message }) =>
+    terminal.progress(`${name}: ${message}; trying again`),
+  )
+  if (!found) return undefined
+  const [{ body: list }, { body: integration }, deployment] = found
+  return {
+    credentials: list.items,
+    status: integration.status,
+    ...(deployment && { deployment }),
   }
 }
 
@@ -248,10 +239,6 @@ async function deploymentOf(
   path: { readonly name: string; readonly id: string },
   signal?: AbortSignal,
 ): Promise<Deployment | undefined> {
-  try {
-    return (await client.request('getDeployment', { path, ...(signal && { signal }) })).body
-  } catch (error) {
-    if (error instanceof ProblemError && error.code === 'credential_not_found') return undefined
-    throw error
-  }
+  const reading = client.request('getDeployment', { path, ...(signal && { signal }) })
+  return (await unlessGone(reading, 'credential_not_found'))?.body
 }
