@@ -83,7 +83,8 @@ printf '%s\\n' "$ANSWER"
   for (const file of ['run/valetkey/keyring', 'keys.jks', 'values.yaml']) {
     writeFileSync(join(folder, file), 'a,b')
   }
-  const here = script.replaceAll('/run/secrets/', `${folder}/run/`).replaceAll('/var/run/', '/run/')
+  // A command in the background may begin after the last one ends.
+  const here = `${script.replaceAll('/run/secrets/', `${folder}/run/`).replaceAll('/var/run/', '/run/')}\nwait`
   const running = startShell(t, here, {
     cwd: folder,
     shell,
