@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
 import { ConfigError } from '../../config/config-error.ts'
-import { readYaml } from '../../config/yaml-file.ts'
+import { parseYaml } from '../../config/yaml-text.ts'
 import { CommandError, EXITS } from '../exits.ts'
 import { fileText } from '../file-text.ts'
 
@@ -93,7 +93,7 @@ function readDocument(path: string): Documents {
 /** No part of the text is repeated, because it may have a secret. */
 export function parsed(path: string, text: string): unknown {
   try {
-    return readYaml(text).content
+    return parseYaml(text).content
   } catch (cause) {
     if (!(cause instanceof ConfigError)) throw cause
     throw new CommandError(EXITS.data, `${path}: ${cause.mistakes.join('; ')}`, { cause })
