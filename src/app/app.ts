@@ -7,7 +7,7 @@ import { createAuditWriter } from '../audit/output/writer.ts'
 import { registerAuditRoutes } from '../audit/routes.ts'
 import { createAuditSearch } from '../audit/search.ts'
 import type { CallerEvents } from '../callers/api-key-store.ts'
-import { refusalCodeOf } from '../callers/authentication/authenticator.ts'
+import { outsiderOf, refusalCodeOf } from '../callers/authentication/authenticator.ts'
 import { composeCallers } from '../callers/compose.ts'
 import { tellingGate } from '../callers/index.ts'
 import { composeConfiguration } from '../config/compose.ts'
@@ -175,7 +175,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   })
 
   const onProblem: NonNullable<ServerOptions['onProblem']> = (error, request) => {
-    const denial = denialOf(request, error.code)
+    const denial = denialOf(request, error.code, outsiderOf(error))
     if (denial) audit.denied(denial)
     metering.problem(error, request)
     const reason = refusalCodeOf(error)

@@ -6,14 +6,14 @@ import type { Actor, AuditEntry } from './event.ts'
 
 export interface Denial {
   readonly requestId: string
-  /** Null: the caller is not authenticated. */
+  /** Null: the caller is not authenticated. With `outside_networks`: whose credential it has. */
   readonly principal: string | null
-  /** The problem's code, or `revoke_ignored`. */
+  /** The problem's code, `outside_networks` or `revoke_ignored`. */
   readonly code: string
   readonly address: string
   /** The `operationId` of the route. */
   readonly operation?: string
-  /** The id of the key that the URL exposed. */
+  /** The id of the key that the URL exposed, or that came from outside its networks. */
   readonly apiKey?: string
   /** The requested integration, or the one whose token the caller has. It counts only for an authenticated caller, or with a token. */
   readonly integration?: string

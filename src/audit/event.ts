@@ -108,7 +108,7 @@ export const ACTIONS = {
   'request.denied': {
     share: 'denials',
     meaning:
-      'A request was answered 401, 403 or 429, or had a secret in its URL (`detail.reason` `secret_in_url`; `detail.api_key` is the id of the key, if it is valid), or asked a login URL to revoke a token, which nobody does there (`revoke_ignored`; `detail.client` is the principal, or the one that got the token at this address)',
+      'A request was answered 401, 403 or 429, or had a secret in its URL (`detail.reason` `secret_in_url`; `detail.api_key` is the id of the key, if it is valid), or came with a valid credential from outside the `networks` of its caller (`outside_networks`; `principal` is whose credential it is), or asked a login URL to revoke a token, which nobody does there (`revoke_ignored`; `detail.client` is the principal, or the one that got the token at this address)',
   },
   'config.applied': { share: 'service', meaning: 'The configuration file was read and applied' },
   'config.refused': {

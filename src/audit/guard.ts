@@ -1,4 +1,5 @@
 /** Connects the audit with requests: refuses changes while the audit is blocked, and records denials. */
+import type { Outsider } from '../callers/authentication/authenticator.ts'
 import { READING } from '../callers/index.ts'
 import type { Principal } from '../callers/policy.ts'
 import type { ProblemCode } from '../errors/problems.ts'
@@ -40,16 +41,20 @@ interface DeniedRequest {
   readonly routeOptions: { readonly schema?: unknown }
 }
 
-/** Undefined: the request failed for another reason. */
-export function denialOf(request: DeniedRequest, code: ProblemCode): Denial | undefined {
+/** Undefined: the request failed for another reason. `outside`: whose valid credential it has, which does not count from its address. */
+export function denialOf(
+  request: DeniedRequest,
+  code: ProblemCode,
+  outside?: Outsider,
+): Denial | undefined {
   if (!DENIALS.includes(code)) return undefined
   const operation = member(request.routeOptions.schema, 'operationId')
-  const exposed = code === 'secret_in_url' ? request.principal?.key?.id : undefined
+  const exposed = code === 'secret_in_url' ? request.principal?.key?.id : outside?.key?.id
   const name = member(request.params, 'integration') ?? member(request.params, 'name')
   return {
     requestId: request.id,
-    principal: request.principal?.id ?? null,
-    code,
+    principal: request.principal?.id ?? outside?.id ?? null,
+    code: outside ? 'outside_networks' : code,
     address: request.ip,
     ...(operation !== undefined && { operation }),
     ...(exposed !== undefined && { apiKey: exposed }),

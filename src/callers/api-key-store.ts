@@ -104,10 +104,12 @@ export const permitsOf = ({
   integrations,
   labels,
   requests,
+  networks,
 }: ApiKey): readonly Permit[] =>
   permissions.map((permission) => ({
     ...{ permission, integrations, labels },
     ...limitedTo(permission, requests),
+    ...(networks && { networks }),
   }))
 
 const READ = 'tokens:read'

@@ -1,4 +1,5 @@
 /** The callers in the configuration file: which proven identity may do what. */
+import { createNetworks } from '../http/networks.ts'
 import { matchesGlob } from './glob.ts'
 import { limitedTo, type Permission, type Permit } from './policy.ts'
 
@@ -22,6 +23,8 @@ export interface CallerEntry {
   readonly labels: Readonly<Record<string, string>>
   /** Requests to Salesforce for which `tokens:read` and `tokens:prove` count. Absent: `tokens:read` is not limited, and `tokens:prove` counts for none. */
   readonly requests?: readonly string[]
+  /** Networks from which the permissions count. Absent: everywhere. */
+  readonly networks?: readonly string[]
 }
 
 export interface IssuerSettings {
@@ -65,10 +68,28 @@ interface Found {
 /** Permissions for the service as a whole. They need no integrations. */
 const WITHOUT_INTEGRATIONS: readonly Permission[] = ['audit:read', 'service:manage']
 
-/** Combines all matching entries. */
-export function permitsFor(entries: readonly CallerEntry[], proven: Proven): Found {
-  const matching = entries.filter(({ match }) => matches(match, proven))
-  return { name: matching[0]?.name, permits: matching.flatMap(permitsOf) }
+/** Combines all matching entries, wherever they count from. */
+export const permitsFor = (entries: readonly CallerEntry[], proven: Proven): Found =>
+  combined(matchingEntries(entries, proven))
+
+export const matchingEntries = (
+  entries: readonly CallerEntry[],
+  proven: Proven,
+): readonly CallerEntry[] => entries.filter(({ match }) => matches(match, proven))
+
+export const combined = (entries: readonly CallerEntry[]): Found => ({
+  name: entries[0]?.name,
+  permits: entries.flatMap(permitsOf),
+})
+
+const checks = new WeakMap<readonly string[], (address: string) => boolean>()
+
+/** Whether the entry counts for requests from this address. An unknown address is in no network. */
+export function countsFrom({ networks }: CallerEntry, address: string | undefined): boolean {
+  if (networks === undefined) return true
+  const check = checks.get(networks) ?? createNetworks(networks)
+  checks.set(networks, check)
+  return address !== undefined && check(address)
 }
 
 function permitsOf({
@@ -76,12 +97,14 @@ function permitsOf({
   integrations,
   labels,
   requests,
+  networks,
 }: CallerEntry): readonly Permit[] {
   return permissions.map((permission) => ({
     permission,
     integrations: integrations ?? (WITHOUT_INTEGRATIONS.includes(permission) ? ['*'] : []),
     labels,
     ...limitedTo(permission, requests),
+    ...(networks && { networks }),
   }))
 }
 

@@ -1,6 +1,6 @@
 /** Whether a creator may grant permissions to a key: never more than its own. Pure. Refuses if containment cannot be proven. */
 import { matchesGlob } from './glob.ts'
-import type { Permission, Permit, Principal } from './policy.ts'
+import { hasAll, type Permission, type Permit, type Principal } from './policy.ts'
 
 interface PermissionGrant {
   readonly permissions: readonly Permission[]
@@ -23,12 +23,14 @@ export const managesGrant = (principal: Principal, grant: Covered) =>
 /** Whether the principal may create a key with this grant. It must have each permission itself, for at least the same integrations. */
 export const mayGrant = (principal: Principal, grant: PermissionGrant): boolean =>
   managesGrant(principal, grant) &&
-  staysWithin(principal, grant.networks) &&
-  grant.permissions.every((permission) => coversAll(principal.permits, permission, grant))
-
-/** A key with networks creates keys with the same networks, or with fewer of them. */
-const staysWithin = ({ key }: Principal, networks: readonly string[] | undefined): boolean =>
-  key?.networks === undefined || networks?.every((one) => key.networks?.includes(one)) === true
+  grant.permissions.every((permission) =>
+    // Who may do it from some networks grants it for the same networks, or for fewer of them.
+    coversAll(
+      principal.permits.filter(({ networks }) => hasAll(networks, grant.networks)),
+      permission,
+      grant,
+    ),
+  )
 
 /** Latest expiry of a key that the principal creates. A key must not outlive its creating key. */
 export const latestEnd = ({ key }: Principal): number => key?.expiresAt ?? Number.POSITIVE_INFINITY
@@ -43,8 +45,7 @@ const coversAll = (
     permits.some(
       (permit) =>
         permit.permission === permission &&
-        (permit.requests === undefined ||
-          requests?.every((request) => permit.requests?.includes(request)) === true) &&
+        hasAll(permit.requests, requests) &&
         permit.integrations.some((own) => containsGlob(own, glob)) &&
         // More labels in a grant mean fewer integrations.
         Object.entries(permit.labels).every(

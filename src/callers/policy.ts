@@ -49,6 +49,8 @@ export interface Permit {
   readonly labels: Readonly<Record<string, string>>
   /** Patterns of requests to Salesforce. With them, the permit counts for nothing but these requests (`passing`). */
   readonly requests?: readonly string[]
+  /** Networks from which it counts. Whoever authenticates the request has checked that. Absent: everywhere. */
+  readonly networks?: readonly string[]
 }
 
 export type PrincipalKind = 'admin' | 'api_key' | 'jwt' | 'mtls'
@@ -58,8 +60,6 @@ interface PrincipalKey {
   readonly expiresAt: number
   /** Most seconds that `POST /oauth/token` says as `expires_in`. Absent: no limit. */
   readonly maxExpiresInSeconds?: number
-  /** Networks from which the key counts. Absent: everywhere. */
-  readonly networks?: readonly string[]
 }
 
 /** An authenticated caller. */
@@ -69,6 +69,8 @@ export interface Principal {
   readonly kind: PrincipalKind
   readonly name: string
   readonly permits: readonly Permit[]
+  /** What it may do from other networks than that of this request. Absent: nothing more. */
+  readonly elsewhere?: readonly Permit[]
   /** Present for callers with an API key. */
   readonly key?: PrincipalKey
 }
@@ -135,14 +137,14 @@ export function onlyReadable({ permits }: Principal): string | undefined {
   return found
 }
 
-/** Permissions that the principal would gain, for all requests to Salesforce or for some. */
+/** Permissions that the principal would gain, for all requests to Salesforce or for some, here or from another network. */
 export const gainedBy = (
-  { permits }: Principal,
+  { permits, elsewhere = [] }: Principal,
   before: AccessTarget,
   after: AccessTarget,
 ): readonly Permission[] =>
   PERMISSIONS.filter((permission) => {
-    const own = permits.filter((permit) => permit.permission === permission)
+    const own = [...permits, ...elsewhere].filter((permit) => permit.permission === permission)
     return own.some(
       (permit) =>
         reaches(permit, after) &&
@@ -150,9 +152,15 @@ export const gainedBy = (
     )
   })
 
-/** Whether the first counts for all requests for which the other counts. */
-const isAsWide = ({ requests }: Permit, other: Permit): boolean =>
-  requests === undefined || other.requests?.every((one) => requests.includes(one)) === true
+/** Whether the first counts for all requests and from all networks for which the other counts. */
+const isAsWide = ({ requests, networks }: Permit, other: Permit): boolean =>
+  hasAll(requests, other.requests) && hasAll(networks, other.networks)
+
+/** Whether the first limit leaves all that the other leaves. Undefined: no limit. */
+export const hasAll = (
+  limit: readonly string[] | undefined,
+  other: readonly string[] | undefined,
+): boolean => limit === undefined || other?.every((one) => limit.includes(one)) === true
 
 /** Whether the principal has the permission for this name, but for other requests than the one that it makes. */
 export const isLimited = (principal: Principal, permission: Permission, name: string): boolean =>

@@ -37,7 +37,7 @@ export const RequestPatterns = Type.Array(Type.String({ ...REQUEST_PATTERN, maxL
     'Requests to Salesforce, each as `METHOD /path`. `tokens:read` then counts only at `/gateway`, for these requests. `tokens:prove` counts only with `requests`, for proofs of these requests. `*` is any method; in the path, any run of characters without a slash, and as the last segment any rest. The query is not looked at. With it, no other door hands out a token',
 })
 
-const Networks = Type.Array(Type.String({ maxLength: 49 }), {
+export const Networks = Type.Array(Type.String({ maxLength: 49 }), {
   minItems: 1,
   maxItems: 64,
   uniqueItems: true,
@@ -64,6 +64,9 @@ export const WhoAmI = Type.Object(
         integrations: Type.Array(Type.String()),
         labels: Labels,
         requests: Type.Optional(Type.Array(Type.String())),
+        networks: Type.Optional(
+          Type.Array(Type.String(), { description: 'It counts from these networks only' }),
+        ),
       }),
     ),
   },
@@ -188,9 +191,10 @@ export function apiKeyView(key: ApiKey): Static<typeof ApiKeyView> {
   }
 }
 
-export const permitView = ({ permission, integrations, labels, requests }: Permit) => ({
+export const permitView = ({ permission, integrations, labels, requests, networks }: Permit) => ({
   permission,
   integrations: [...integrations],
   labels: { ...labels },
   ...(requests && { requests: [...requests] }),
+  ...(networks && { networks: [...networks] }),
 })

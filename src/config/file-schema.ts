@@ -1,7 +1,7 @@
 /** The schema of the configuration file: issuers, callers, integrations. */
 import { Type } from 'typebox'
 import { PERMISSIONS } from '../callers/policy.ts'
-import { RequestPatterns } from '../callers/schemas.ts'
+import { Networks, RequestPatterns } from '../callers/schemas.ts'
 import { TEXT_FORMS } from '../http/text-forms.ts'
 import {
   GenerateSchema,
@@ -54,6 +54,7 @@ const Caller = Type.Object(
     integrations: Type.Optional(Type.Array(Text, { maxItems: 256 })),
     labels: Type.Optional(Type.Record(Text, Type.String({ maxLength: 128 }))),
     requests: Type.Optional(RequestPatterns),
+    networks: Type.Optional(Networks),
   },
   strict,
 )

@@ -6,6 +6,7 @@ import { requestsTrouble } from '../callers/policy.ts'
 import { credentialInputOf, type GivenCredential } from '../credentials/credential-input.ts'
 import type { OutsideMember } from '../credentials/outside.ts'
 import { BrokerError } from '../errors/errors.ts'
+import { isNetwork } from '../http/networks.ts'
 import { camelKeys } from '../http/server/casing.ts'
 import { deploymentNamed } from '../integrations/certificate-deployment.ts'
 import type { IntegrationInput } from '../integrations/composition.ts'
@@ -178,7 +179,8 @@ function issuerFaults(issuers: readonly IssuerSettings[]): readonly Fault[] {
 const OVER_INTEGRATIONS = /^(tokens|integrations|credentials):/
 
 function callerFaults(callers: readonly CallerEntry[], issuers: readonly IssuerSettings[]) {
-  return callers.flatMap(({ name, match, permissions, integrations, requests }, at): Fault[] => {
+  return callers.flatMap((caller, at): Fault[] => {
+    const { name, match, permissions, integrations, requests, networks = [] } = caller
     const path = ['callers', String(at)]
     const mayProve = permissions.includes('tokens:prove')
     const trouble = mayProve ? requestsTrouble(permissions, requests) : undefined
@@ -193,6 +195,16 @@ function callerFaults(callers: readonly CallerEntry[], issuers: readonly IssuerS
         : [{ path: [...path, 'match', 'issuer'], why: 'is not one of the issuers' }]),
       ...(isEmpty ? [{ path, why: 'names no integrations for its permissions' }] : []),
       ...(trouble === undefined ? [] : [{ path, why: trouble }]),
+      ...networks.flatMap((network, place) =>
+        isNetwork(network)
+          ? []
+          : [
+              {
+                path: [...path, 'networks', String(place)],
+                why: 'is no IP address and no CIDR such as 10.0.0.0/8',
+              },
+            ],
+      ),
       ...(isMixed || isOpen
         ? [{ path: [...path, 'match'], why: 'must have either issuer or certificate' }]
         : []),

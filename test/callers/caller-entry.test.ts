@@ -1,5 +1,7 @@
 import t from 'tap'
+import { declaredCaller, placed } from '../../src/callers/authentication/declared-caller.ts'
 import { type CallerEntry, type Proven, permitsFor } from '../../src/callers/caller-entry.ts'
+import { gainedBy } from '../../src/callers/policy.ts'
 
 const entry = (match: CallerEntry['match'], rest: Partial<CallerEntry> = {}): CallerEntry => ({
   name: 'billing',
@@ -106,3 +108,47 @@ t.test(
     )
   },
 )
+
+t.test('an entry with networks counts for the requests from there alone', async (t) => {
+  const home = entry({ issuer }, { name: 'home', networks: ['10.0.0.0/8', '2001:db8::/32'] })
+  const lab = entry(
+    { issuer },
+    { name: 'lab', networks: ['192.0.2.0/24'], permissions: ['tokens:revoke'] },
+  )
+  const free = entry({ issuer }, { name: 'free', permissions: ['audit:read'] })
+  const from = (entries: readonly CallerEntry[], ip: string | undefined) => {
+    const caller = declaredCaller(entries, jwt('x'), { id: 'x', name: 'x' })
+    const refuse = () => new Error('outside')
+    return placed(caller, ip === undefined ? undefined : { ip }, refuse)
+  }
+  for (const ip of ['10.1.2.3', '::ffff:10.1.2.3', '2001:db8::1']) {
+    t.match(from([home, lab], ip), { name: 'home', permits: [{ permission: 'tokens:read' }] })
+  }
+  t.equal(from([home, lab], '10.1.2.3').permits.length, 1)
+  t.match(from([home, lab], '192.0.2.7'), { name: 'lab', permits: [{ networks: lab.networks }] })
+  for (const ip of ['198.51.100.1', '::ffff:198.51.100.1', '2001:db9::1', '', undefined]) {
+    t.throws(() => from([home, lab], ip), { message: 'outside' }, `from ${ip}`)
+    t.match(from([home, free], ip), { name: 'free', permits: [{ permission: 'audit:read' }] })
+    t.same(from([], ip).permits, [], 'who matches nothing is not outside of anything')
+  }
+  const both = declaredCaller([home, free], jwt('x'), { id: 'x', name: 'x' })
+  t.equal(both.from?.('10.0.0.1'), both.from?.('10.0.0.2'), 'made once')
+  t.notOk('from' in declaredCaller([free], jwt('x'), { id: 'x', name: 'x' }), 'nothing to look at')
+})
+
+t.test('nobody gains by labels from one network what counts from another', async (t) => {
+  const lab = entry({ issuer }, { networks: ['192.0.2.0/24'], labels: { lab: '1' } })
+  const free = entry({ issuer }, { permissions: ['integrations:write'] })
+  const caller = declaredCaller([lab, free], jwt('x'), { id: 'x', name: 'x' })
+  const target = { name: 'billing-1', labels: {} }
+  const labelled = { ...target, labels: { lab: '1' } }
+  for (const ip of ['192.0.2.1', '198.51.100.1']) {
+    const principal = placed(caller, { ip }, () => new Error('outside'))
+    t.same(gainedBy(principal, target, labelled), ['tokens:read'], ip)
+  }
+  const wide = entry({ issuer }, { labels: { open: '1' } })
+  const opened = { ...target, labels: { open: '1' } }
+  const { principal } = declaredCaller([lab, wide], jwt('x'), { id: 'x', name: 'x' })
+  t.same(gainedBy(principal, labelled, opened), ['tokens:read'], 'from everywhere is more')
+  t.same(gainedBy(principal, opened, labelled), [])
+})

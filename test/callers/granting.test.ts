@@ -123,3 +123,18 @@ t.test('without api-keys:write nothing can be granted', async (t) => {
   t.notOk(mayGrant(maker(permit('tokens:read', ['*'])), grant(['tokens:read'], ['a'])))
   t.notOk(mayGrant(maker(), grant(['tokens:read'], ['a'])))
 })
+
+t.test('what counts from some networks is granted for these, or for fewer', async (t) => {
+  const read = permit('tokens:read', ['a-*'])
+  const inside = maker(permit('api-keys:write', ['*']), {
+    ...read,
+    networks: ['10.0.0.0/8', '::1'],
+  })
+  const wanted = grant(['tokens:read'], ['a-1'])
+  t.notOk(mayGrant(inside, wanted))
+  t.notOk(mayGrant(inside, { ...wanted, networks: ['0.0.0.0/0'] }))
+  t.notOk(mayGrant(inside, { ...wanted, networks: ['::1', '10.0.0.1'] }), 'compared as text')
+  t.ok(mayGrant(inside, { ...wanted, networks: ['::1'] }))
+  const free = maker(permit('api-keys:write', ['*']), ...inside.permits, read)
+  t.ok(mayGrant(free, wanted), 'it may do so from everywhere')
+})

@@ -78,6 +78,10 @@ callers:
   - { name: a, match: { issuer: "https://other.example" }, permissions: [audit:read] }
   - { name: a, match: { certificate: "spiffe://x" }, permissions: [tokens:read] }
   - { name: b, match: { subject: x }, permissions: [audit:read] }
+  - name: c
+    match: { certificate: "spiffe://c" }
+    permissions: [audit:read]
+    networks: ["10.0.0.0/8", "10.0.0.0/33"]
 `)
   t.same(mistakes, [
     'line 2: issuers.0.issuer must be an https URL (http on loopback only)',
@@ -86,6 +90,7 @@ callers:
     'line 7: callers.1 names no integrations for its permissions',
     'line 7: callers.1 has the name of another caller',
     'line 8: callers.2.match must have either issuer or certificate',
+    'line 12: callers.3.networks.1 is no IP address and no CIDR such as 10.0.0.0/8',
   ])
 })
 

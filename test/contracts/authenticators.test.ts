@@ -271,3 +271,26 @@ t.test('a bearer credential wins over a client certificate, even a wrong one', a
   const { authenticator, good } = await certificateCase(t)
   t.equal(authenticator.authenticate({ ...good, bearer: 'wrong' }), undefined)
 })
+
+t.test('a certificate counts from the networks of its callers, at each request', async (t) => {
+  const authority = createAuthority(t)
+  const callers = entries({ certificate: 'spiffe://acme.example/*' }).map((entry) => ({
+    ...entry,
+    networks: ['10.0.0.0/8'],
+  }))
+  const authenticator = createClientCertificateAuthenticator({
+    callers: () => callers,
+    now: Date.now,
+  })
+  const shown = authority.issue({ san: 'URI:spiffe://acme.example/x', purpose: 'clientAuth' })
+  const socket = await connection(t, authority, shown)
+  const from = async (ip: string) => authenticator.authenticate({ socket }, { ip })
+  for (let turn = 0; turn < 2; turn += 1) {
+    t.match(await from('10.0.0.1'), { name: 'billing' })
+    await t.rejects(from('192.0.2.1'), {
+      code: 'caller_unauthenticated',
+      detail: 'The client certificate is not valid',
+      cause: { code: 'CERTIFICATE_OUTSIDE_NETWORKS' },
+    })
+  }
+})

@@ -32,7 +32,6 @@ export function knownApiKeyOf(record: DocumentRecord): KnownApiKey {
         ...(key.maxExpiresInSeconds !== undefined && {
           maxExpiresInSeconds: key.maxExpiresInSeconds,
         }),
-        ...(key.networks && { networks: key.networks }),
       },
     },
     ...(key.networks && { isWithin: createNetworks(key.networks) }),
@@ -58,7 +57,7 @@ export function createApiKeyAuthenticator(dependencies: {
     if (!known || !isSame) throw refusedBearer('KEY_UNKNOWN')
     if (known.expiresAt <= now()) throw refusedBearer('KEY_EXPIRED')
     if (known.isWithin && (from === undefined || !known.isWithin(from.ip))) {
-      throw refusedBearer('KEY_OUTSIDE_NETWORKS')
+      throw refusedBearer('KEY_OUTSIDE_NETWORKS', known.principal)
     }
     return known.principal
   }

@@ -39,10 +39,12 @@ const REFUSAL_CODES = [
   'TOKEN_TYPE_WRONG',
   'TOKEN_CLAIMS_INVALID',
   'TOKEN_UNVERIFIABLE',
+  'TOKEN_OUTSIDE_NETWORKS',
   'CERTIFICATE_UNTRUSTED',
   'CERTIFICATE_NOT_FOR_CLIENTS',
   'CERTIFICATE_OUT_OF_TIME',
   'CERTIFICATE_NAMELESS',
+  'CERTIFICATE_OUTSIDE_NETWORKS',
 ] as const
 
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
@@ -58,18 +60,30 @@ export const AUTHENTICATION_FAILURES = [
 type AuthenticationFailure = (typeof AUTHENTICATION_FAILURES)[number]
 
 /** The same answer for every invalid bearer credential, so that it does not tell which part was right. */
-export const refusedBearer = (code: RefusalCode): BrokerError =>
+export const refusedBearer = (code: RefusalCode, outside?: Outsider): BrokerError =>
   new BrokerError('caller_unauthenticated', 'The bearer credential is not valid', {
-    cause: { code },
+    cause: { code, ...(outside && { outside: outsider(outside) }) },
   })
 
-export const refusedCertificate = (code: RefusalCode): BrokerError =>
+export const refusedCertificate = (code: RefusalCode, outside?: Outsider): BrokerError =>
   new BrokerError('caller_unauthenticated', 'The client certificate is not valid', {
-    cause: { code },
+    cause: { code, ...(outside && { outside: outsider(outside) }) },
   })
+
+/** Whose valid credential came from outside its networks. For the audit only: the answer does not tell. */
+export type Outsider = Pick<Principal, 'id' | 'key'>
+
+const outsider = ({ id, key }: Outsider): Outsider => ({ id, ...(key && { key }) })
+
+/** The principal whose valid credential was refused because of its address. The error is one of the functions above, or says that such errors come too often. */
+export function outsiderOf({ cause }: BrokerError): Outsider | undefined {
+  if (typeof cause !== 'object' || cause === null || !('outside' in cause)) return undefined
+  return cause.outside as Outsider
+}
 
 /** The reason in an error of the functions above. */
-export function refusalCodeOf({ cause }: BrokerError): RefusalCode | undefined {
+export function refusalCodeOf({ code, cause }: BrokerError): RefusalCode | undefined {
+  if (code !== 'caller_unauthenticated') return undefined
   if (typeof cause !== 'object' || cause === null || !('code' in cause)) return undefined
   return typeof cause.code === 'string' && /^(KEY|TOKEN|CERTIFICATE)_/.test(cause.code)
     ? (cause.code as RefusalCode)

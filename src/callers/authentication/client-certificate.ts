@@ -1,16 +1,18 @@
 /** Authenticates client certificates (mTLS), if this service ends the TLS connection. */
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { type CallerEntry, permitsFor } from '../caller-entry.ts'
+import type { CallerEntry } from '../caller-entry.ts'
 import type { Principal } from '../policy.ts'
+import type { Origin } from '../remembered-documents.ts'
 import { type Authenticator, type RefusalCode, refusedCertificate } from './authenticator.ts'
 import type { CertificateIdentity } from './certificate-identity.ts'
+import { type DeclaredCaller, declaredCaller, placed } from './declared-caller.ts'
 
 /** The certificate of a connection. It cannot change later. */
 interface Shown {
   readonly identity: CertificateIdentity | RefusalCode | undefined
   readonly callers: readonly CallerEntry[]
-  readonly principal: Principal | undefined
+  readonly caller: DeclaredCaller | undefined
 }
 
 /** Ignores headers in which proxies forward certificates, because any client can write them. */
@@ -29,28 +31,28 @@ export function createClientCertificateAuthenticator(dependencies: {
     const shown = {
       identity,
       callers: callers(),
-      principal: isProven ? principalOf(identity, callers()) : undefined,
+      caller: isProven ? callerOf(identity, callers()) : undefined,
     }
     connections.set(socket, shown)
     return shown
   }
 
-  const judge = ({ identity, principal }: Shown): Principal | undefined => {
+  const judge = ({ identity, caller }: Shown, from: Origin | undefined): Principal | undefined => {
     if (identity === undefined) return undefined
     if (typeof identity === 'string') throw refusedCertificate(identity)
     // A connection may last longer than its certificate is valid.
     if (now() < identity.notBefore || now() > identity.notAfter) {
       throw refusedCertificate('CERTIFICATE_OUT_OF_TIME')
     }
-    return principal
+    return caller && placed(caller, from, outside)
   }
 
   return {
-    authenticate({ bearer, socket }) {
+    authenticate({ bearer, socket }, from) {
       if (bearer !== undefined || !(socket instanceof TLSSocket)) return undefined
       const before = connections.get(socket)
-      if (before?.callers === callers()) return judge(before)
-      return look(socket).then(judge)
+      if (before?.callers === callers()) return judge(before, from)
+      return look(socket).then((shown) => judge(shown, from))
     },
   }
 }
@@ -63,7 +65,8 @@ async function identityOn(socket: TLSSocket) {
   return socket.authorized ? identityOf(certificate) : 'CERTIFICATE_UNTRUSTED'
 }
 
-function principalOf({ id }: CertificateIdentity, entries: readonly CallerEntry[]): Principal {
-  const { name, permits } = permitsFor(entries, { kind: 'mtls', certificate: id })
-  return { id: `mtls:${id}`, kind: 'mtls', name: name ?? id, permits }
-}
+const callerOf = ({ id }: CertificateIdentity, entries: readonly CallerEntry[]): DeclaredCaller =>
+  declaredCaller(entries, { kind: 'mtls', certificate: id }, { id: `mtls:${id}`, name: id })
+
+const outside = (principal: Principal) =>
+  refusedCertificate('CERTIFICATE_OUTSIDE_NETWORKS', principal)

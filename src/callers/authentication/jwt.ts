@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto'
 import { errors, type JWTPayload, jwtVerify } from 'jose'
 import { BrokerError } from '../../errors/errors.ts'
-import { type CallerEntry, type IssuerSettings, permitsFor } from '../caller-entry.ts'
+import type { CallerEntry, IssuerSettings } from '../caller-entry.ts'
 import type { Principal } from '../policy.ts'
 import {
   type Authenticator,
@@ -10,6 +10,7 @@ import {
   type RefusalCode,
   refusedBearer,
 } from './authenticator.ts'
+import { type DeclaredCaller, declaredCaller, placed } from './declared-caller.ts'
 import type { SigningKeys } from './jwks.ts'
 import { isTooLarge, readUnverified } from './unverified-jwt.ts'
 
@@ -42,7 +43,7 @@ const REMEMBERED_MAX = 10_000
 const SUBJECT = /^[^\p{Cc}\p{Cs}]{1,512}$/u
 
 interface Remembered {
-  readonly principal: Principal
+  readonly caller: DeclaredCaller
   /** The expiry of the token. */
   readonly expiresAt: number
   /** Next verification, in time of the monotonic clock. */
@@ -99,19 +100,19 @@ export function createJwtAuthenticator(dependencies: {
     }
   }
 
-  const verify = async (token: string, digest: string): Promise<Principal> => {
+  const verify = async (token: string, digest: string): Promise<DeclaredCaller> => {
     const { issuer: name } = readUnverified(token)
     const issuer = known.get(name)
     if (!issuer) throw refusedBearer('TOKEN_ISSUER_UNKNOWN')
     const entries = seenCallers
     const claims = await verifiedClaims(token, issuer, now())
-    const principal = principalOf(issuer.settings, claims, entries)
+    const caller = callerOf(issuer.settings, claims, entries)
     const expiresAt = claims.exp * 1000
     // Remembers the result only if the settings did not change during the verification.
     if (known.get(name) === issuer && seenCallers === entries) {
-      remember(digest, { principal, expiresAt, staleAt: monotonic() + REMEMBERED_MS })
+      remember(digest, { caller, expiresAt, staleAt: monotonic() + REMEMBERED_MS })
     }
-    return principal
+    return caller
   }
 
   const isGood = ({ expiresAt, staleAt }: Remembered) => now() < expiresAt && monotonic() < staleAt
@@ -125,18 +126,20 @@ export function createJwtAuthenticator(dependencies: {
   }
 
   return {
-    authenticate(credentials) {
+    authenticate(credentials, from) {
       const { bearer } = credentials
       if (bearer === undefined || !bearer.includes('.')) return undefined
       if (isTooLarge(bearer)) throw refusedBearer('TOKEN_TOO_LARGE')
       followSettings()
       const recalled = recent.get(credentials)
-      if (recalled && isGood(recalled)) return recalled.principal
+      if (recalled && isGood(recalled)) return placed(recalled.caller, from, outside)
       const digest = hash('sha256', bearer, 'base64url')
       const found = remembered.get(digest)
-      if (!found || !isGood(found)) return verify(bearer, digest)
+      if (!found || !isGood(found)) {
+        return verify(bearer, digest).then((caller) => placed(caller, from, outside))
+      }
       recent.set(credentials, found)
-      return found.principal
+      return placed(found.caller, from, outside)
     },
     start() {
       isStarted = true
@@ -189,19 +192,18 @@ async function verifiedClaims(
   }
 }
 
-function principalOf(
+const callerOf = (
   { issuer }: IssuerSettings,
   claims: Claims,
   entries: readonly CallerEntry[],
-): Principal {
-  const { name, permits } = permitsFor(entries, {
-    kind: 'jwt',
-    issuer,
-    subject: claims.sub,
-    claims,
-  })
-  return { id: `jwt:${issuer}#${claims.sub}`, kind: 'jwt', name: name ?? claims.sub, permits }
-}
+): DeclaredCaller =>
+  declaredCaller(
+    entries,
+    { kind: 'jwt', issuer, subject: claims.sub, claims },
+    { id: `jwt:${issuer}#${claims.sub}`, name: claims.sub },
+  )
+
+const outside = (principal: Principal) => refusedBearer('TOKEN_OUTSIDE_NETWORKS', principal)
 
 function codeOf(error: unknown): RefusalCode {
   if (error instanceof errors.JWSSignatureVerificationFailed) return 'TOKEN_SIGNATURE_WRONG'

@@ -74,13 +74,13 @@ export function createThrottle({ budgets, runtime, log }: ThrottleDependencies) 
       const key = networkOf(address)
       const known = locals.get(key)
       if (known && known.blockedUntil > monotonic()) {
-        return tooMany(known.blockedUntil - monotonic())
+        return tooMany(known.blockedUntil - monotonic(), error)
       }
       const local = countHere(key)
       const blockedUntil = Math.max(local.blockedUntil, await countInStore(key))
       if (blockedUntil <= monotonic()) return error
       keep(key, { ...local, blockedUntil })
-      return tooMany(blockedUntil - monotonic())
+      return tooMany(blockedUntil - monotonic(), error)
     },
     /** Whether failures of this address get `rate_limited` now. */
     isBlocked: (address: string): boolean =>
@@ -88,7 +88,9 @@ export function createThrottle({ budgets, runtime, log }: ThrottleDependencies) 
   }
 }
 
-const tooMany = (retryAfterMs: number) =>
+/** The cause stays, so that the audit knows a stolen credential among many wrong ones. */
+const tooMany = (retryAfterMs: number, { cause }: BrokerError) =>
   new BrokerError('rate_limited', 'Too many failed authentications came from this address', {
     retryAfterMs,
+    cause,
   })

@@ -57,5 +57,7 @@ export interface Principal {
     /** The integration must have all of these labels. */
     readonly labels: Readonly<Record<string, string>>
     readonly requests?: readonly string[]
+    /** It counts from these networks only. */
+    readonly networks?: readonly string[]
   }[]
 }

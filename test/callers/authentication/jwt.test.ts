@@ -179,3 +179,20 @@ t.test('keys of every issuer are fetched at the start, and let go at the end', a
   await authenticator.stop()
   t.same(stopped, [idp.issuer])
 })
+
+t.test('a token is remembered, and the network is that of each request', async (t) => {
+  const { idp, authenticator, checks, settings } = await fixture(t)
+  settings({ callers: [{ ...caller(idp.issuer), networks: ['10.0.0.0/8'] }] })
+  const credentials = { bearer: await idp.sign() }
+  const outside = { code: 'caller_unauthenticated', detail: 'The bearer credential is not valid' }
+  const away = async () => authenticator.authenticate(credentials, { ip: '192.0.2.1' })
+  await t.rejects(away(), outside, 'verified for the first time')
+  for (let turn = 0; turn < 3; turn += 1) {
+    t.match(await authenticator.authenticate(credentials, { ip: '10.0.0.1' }), { name: 'billing' })
+    await t.rejects(away(), { ...outside, cause: { code: 'TOKEN_OUTSIDE_NETWORKS' } })
+  }
+  await t.rejects(async () => authenticator.authenticate(credentials), outside, 'from nowhere')
+  t.equal(checks(), 1)
+  settings({ callers: [caller(idp.issuer)] })
+  t.match(await away(), { name: 'billing' }, 'a file without them counts at once')
+})
