@@ -47,6 +47,7 @@ const MINT_MS = 15_000
 const CHANGED_MAX = 10_000
 
 type Stored = StoredDocument<Progress>
+type Trouble = (error: unknown) => void
 
 export function createFreezeSweeper(dependencies: FreezeSweeperDependencies) {
   const { gate, store, integrations, tokens, runtime, outage } = dependencies
@@ -54,16 +55,33 @@ export function createFreezeSweeper(dependencies: FreezeSweeperDependencies) {
   const { now, monotonic } = runtime
   const owner = runtime.uniqueId()
   let isHolder = false
+  /** When the lock was taken or renewed. Monotonic time. */
+  let heldAt = Number.NEGATIVE_INFINITY
   /** Freezes whose integrations this holder has looked at. Another one may have missed changes. */
   const swept = new Set<string>()
+  /** Changes with each reason to look at all integrations again. */
+  let generation = 0
   /** Integrations that were changed, and until when they are looked at. Monotonic time. */
   const changed = new Map<string, number>()
 
+  const sweepAgain = (): void => {
+    generation += 1
+    swept.clear()
+  }
+
   const hold = async (): Promise<boolean> => {
     const was = isHolder
+    const begunAt = monotonic()
     isHolder = await (was ? locks.renew : locks.acquire)(LOCK, owner, LOCK_MS)
-    if (!isHolder || !was) swept.clear()
+    if (isHolder) heldAt = begunAt
+    if (!isHolder || !was) sweepAgain()
     return isHolder
+  }
+
+  /** Between steps of long work: renews the lock in time. Throws where another replica has it, or this one stops. */
+  const goOn = async (): Promise<void> => {
+    const isFresh = isHolder && monotonic() - heldAt < PERIOD_MS
+    if (task.stopped.aborted || !(isFresh || (isHolder && (await hold())))) throw lostRace(LOCK)
   }
 
   const read = async (freeze: Freeze): Promise<Stored> => {
@@ -81,17 +99,13 @@ export function createFreezeSweeper(dependencies: FreezeSweeperDependencies) {
 
   const namesOf = async ({ selector }: Freeze): Promise<readonly string[]> => {
     const selects = selectorTest(selector)
+    const usesOrgs = selector.orgIds.length > 0
     const names: string[] = []
     for await (const integration of everyIntegration(integrations)) {
-      const orgs = selector.orgIds.length > 0 ? [await integrations.orgOf(integration)] : []
-      if (
-        selects(
-          integration,
-          orgs.filter((org) => org !== undefined),
-        )
-      ) {
-        names.push(integration.name)
-      }
+      await goOn()
+      // Where it is not readable, the gate hands out nothing either.
+      const org = usesOrgs ? await unlessUnusable(integrations.orgOf(integration)) : undefined
+      if (selects(integration, org === undefined ? [] : [org])) names.push(integration.name)
     }
     return names.sort()
   }
@@ -135,6 +149,7 @@ export function createFreezeSweeper(dependencies: FreezeSweeperDependencies) {
   }
 
   const sweep = async (freeze: Freeze): Promise<void> => {
+    const begun = generation
     let stored = await read(freeze)
     const names = await namesOf(freeze)
     const { cursor } = stored.body
@@ -145,7 +160,7 @@ export function createFreezeSweeper(dependencies: FreezeSweeperDependencies) {
       ...(isFirst && { lookedAt: names.length - rest.length }),
     })
     for (let from = 0; from < rest.length; from += BATCH) {
-      if (task.stopped.aborted || !(await hold())) return
+      await goOn()
       const some = rest.slice(from, from + BATCH)
       stored = await batch(stored, some)
       const { lookedAt } = stored.body
@@ -159,20 +174,24 @@ export function createFreezeSweeper(dependencies: FreezeSweeperDependencies) {
       lookedAt: names.length,
       sweptAt: stored.body.sweptAt ?? now(),
     })
-    swept.add(freeze.id)
+    if (begun === generation) swept.add(freeze.id)
   }
 
   /** An integration that was changed may be selected now. */
-  const lookAt = async (name: string): Promise<void> => {
+  const lookAt = async (name: string, trouble: Trouble): Promise<void> => {
     const integration = await unlessUnusable(integrations.read(name))
     const freezes = integration ? await gate.of(integration) : []
-    for (const freeze of freezes) await batch(await read(freeze), [name])
+    for (const freeze of freezes) {
+      await read(freeze)
+        .then((stored) => batch(stored, [name]))
+        .catch(trouble)
+    }
   }
 
-  const lookAtChanged = async (): Promise<void> => {
+  const lookAtChanged = async (trouble: Trouble): Promise<void> => {
     for (const [name, until] of changed) {
-      if (task.stopped.aborted) return
-      await lookAt(name)
+      await goOn()
+      await lookAt(name, trouble)
       if (monotonic() > until) changed.delete(name)
     }
   }
@@ -196,14 +215,15 @@ export function createFreezeSweeper(dependencies: FreezeSweeperDependencies) {
         changed.clear()
         return PERIOD_MS
       }
-      for (const freeze of freezes) {
-        if (swept.has(freeze.id)) continue
-        await sweep(freeze).catch((error: unknown) => {
-          // It was lifted, or another replica sweeps it: the next round sees.
-          if (!isLostRace(error)) throw error
-        })
+      const troubles: unknown[] = []
+      const trouble = (error: unknown): void => {
+        // It was lifted, or another replica sweeps it: the next round sees.
+        if (!isLostRace(error)) troubles.push(error)
       }
-      await lookAtChanged()
+      for (const freeze of freezes) if (!swept.has(freeze.id)) await sweep(freeze).catch(trouble)
+      await lookAtChanged(trouble).catch(trouble)
+      // What one freeze lacks keeps no other from being carried out.
+      if (troubles.length > 0) throw troubles[0]
       return PERIOD_MS
     },
   })
@@ -215,12 +235,12 @@ export function createFreezeSweeper(dependencies: FreezeSweeperDependencies) {
     heard(change: Change): void {
       if (change.type === 'document' && change.kind === REGISTER.kind) task.wake()
       if (change.type !== 'integration' || change.isNewer || gate.count() === 0) return
-      if (changed.size >= CHANGED_MAX) swept.clear()
+      if (changed.size >= CHANGED_MAX) sweepAgain()
       else changed.set(change.name, monotonic() + MINT_MS)
     },
     /** Changes may have been missed. */
     distrust(): void {
-      swept.clear()
+      sweepAgain()
       task.wake()
     },
     async stop(): Promise<void> {
