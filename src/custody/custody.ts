@@ -18,6 +18,13 @@ interface Grantee {
   readonly dpopKey?: StoredDpopKey | undefined
 }
 
+/** A refresh token whose family ends. */
+interface FormerToken {
+  readonly integration: string
+  readonly token: Secret
+  readonly dpopKey?: StoredDpopKey
+}
+
 export interface Custody {
   /** Connects: begins a new family with this token, drops the lease of the former family and revokes its token. Durable when it resolves. The caller audits. `replaces`: the family that must be current (null: none; absent: any). `changed`: it is another one. */
   begin(
@@ -28,8 +35,11 @@ export interface Custody {
   adopt(target: CustodyTarget, given: Grantee): Promise<boolean>
   /** Whether a family of this integration began with this refresh token. */
   hasSeen(target: Pick<CustodyTarget, 'name' | 'uid'>, refreshTokenId: string): Promise<boolean>
-  /** Disconnects: begins a family without a token, then revokes the former token, later if Salesforce is unavailable. `hadToken`: there was a token. `reason`: the code of a failure at Salesforce. */
-  end(target: CustodyTarget): Promise<{ readonly hadToken: boolean; readonly reason?: string }>
+  /** Disconnects: begins a family without a token, then revokes the former token, later if Salesforce is unavailable. `hadToken`: there was a token. `reason`: the code of a failure at Salesforce. `keep`: called with the former token before the family ends, maybe again; then it revokes the token, and nothing is revoked here. */
+  end(
+    target: CustodyTarget,
+    keep?: (loginUrl: string, former: FormerToken) => Promise<void>,
+  ): Promise<{ readonly hadToken: boolean; readonly reason?: string }>
   /** The state with the current family, for `begin`. `clientId`: the client that would request a token now. `seed`: the fingerprint of the refresh token in its active credential. */
   state(
     target: CustodyTarget,
@@ -50,14 +60,7 @@ export function createCustody(dependencies: {
   /** Deletes the remembered refusal. */
   readonly forgetRefusal: (target: CustodyTarget) => Promise<void>
   /** Revokes a token at Salesforce, at once or later. Returns the code of a failure. */
-  readonly endToken: (
-    loginUrl: string,
-    of: {
-      readonly integration: string
-      readonly token: Secret
-      readonly dpopKey?: StoredDpopKey
-    },
-  ) => Promise<string | undefined>
+  readonly endToken: (loginUrl: string, of: FormerToken) => Promise<string | undefined>
   readonly audit: { background(by: Actor, entry: AuditEntry): void }
   readonly log: Pick<Log, 'info' | 'error'>
 }): Custody {
@@ -175,11 +178,13 @@ export function createCustody(dependencies: {
       return seedsOf(target, await store.read(target)).includes(refreshTokenId)
     },
 
-    end: (target) =>
+    end: (target, keep) =>
       withRetries(target, async (look) => {
         const { record } = look
+        const { name: integration } = target
         if (!record || record.token === '') return { hadToken: false }
         const ended = await former(target, look)
+        if (ended) await keep?.(ended.loginUrl, { integration, ...ended })
         const of = { reason: 'disconnected', body: bodyOf(target.name, record) } as const
         const family = uniqueId()
         const result = await surely(target, family, () =>
@@ -187,9 +192,10 @@ export function createCustody(dependencies: {
         )
         if (result === 'changed') return 'lost'
         await retryWhileAway(() => dropLease(target))
-        const { name: integration } = target
-        const reason =
-          ended && (await retryWhileAway(() => endToken(ended.loginUrl, { integration, ...ended })))
+        if (!ended || keep) return { hadToken: true }
+        const reason = await retryWhileAway(() =>
+          endToken(ended.loginUrl, { integration, ...ended }),
+        )
         return { hadToken: true, ...(reason !== undefined && { reason }) }
       }),
 

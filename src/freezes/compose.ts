@@ -1,6 +1,7 @@
 /** Composes what orders freezes and what carries them out. */
-import type { Actor, AuditEntry } from '../audit/event.ts'
+import type { Actor } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
+import type { Custody } from '../custody/custody.ts'
 import type { Server } from '../http/server/server.ts'
 import { readSubject } from '../identity/subject.ts'
 import type { Integration } from '../integrations/integration.ts'
@@ -39,24 +40,23 @@ export function composeFreezes(dependencies: {
   readonly gate: FreezeGate
   readonly integrations: Pick<IntegrationStore, 'list' | 'read'>
   readonly tokens: FrozenTokens
-  /** Ends the connection of an integration, and revokes its refresh token. */
-  readonly custody: {
-    end(integration: Integration): Promise<{ readonly hadToken: boolean; readonly reason?: string }>
-  }
+  readonly custody: Pick<Custody, 'end'>
   readonly audit: Pick<AuditLog, 'background'>
 }) {
   const { core, gate, integrations, tokens, custody, audit } = dependencies
   const { store, events, runtime, log } = core
   const { documents } = store
-  const endConnection = async (integration: Integration, { by }: Freeze): Promise<boolean> => {
-    const { hadToken, reason } = await custody.end(integration)
+  const endConnection = async (
+    integration: Integration,
+    { id, by }: Freeze,
+    note: (tokenId: string) => Promise<void>,
+  ): Promise<boolean> => {
+    const { hadToken } = await custody.end(integration, async (loginUrl, of) =>
+      note(await tokens.holdRefreshToken(loginUrl, of, id)),
+    )
+    const { name } = integration
     const actor: Actor = { principal: by, requestId: null }
-    const ended: AuditEntry = {
-      action: 'integration.disconnected',
-      integration: integration.name,
-      ...(reason !== undefined && { outcome: 'failed', detail: { reason } }),
-    }
-    if (hadToken) audit.background(actor, ended)
+    if (hadToken) audit.background(actor, { action: 'integration.disconnected', integration: name })
     return hadToken
   }
   const { list, read } = integrations

@@ -1,5 +1,7 @@
 /** The tokens of frozen integrations, as the freezes see them. `src/tokens/revoke` ends them. */
 import type { Actor } from '../audit/event.ts'
+import type { Secret } from '../crypto/secret.ts'
+import type { StoredDpopKey } from '../dpop/dpop-key.ts'
 
 /** A token that waits until Salesforce has ended it. */
 export interface WaitingToken {
@@ -22,9 +24,17 @@ interface HeldToken {
   readonly isQueued: boolean
 }
 
+interface HeldRefreshToken {
+  readonly integration: string
+  readonly token: Secret
+  readonly dpopKey?: StoredDpopKey
+}
+
 export interface FrozenTokens {
   /** Queues the token of an integration for revocation, so that a crash does not lose it. Undefined: it has none. May be repeated. */
   hold(name: string, freeze: string): Promise<HeldToken | undefined>
+  /** The same for the refresh token of a connection. Returns its id. */
+  holdRefreshToken(loginUrl: string, of: HeldRefreshToken, freeze: string): Promise<string>
   /** Drops it from every integration that holds it. Audits it. */
   drop(held: HeldToken, by: Actor): Promise<void>
   /** What is in the queue. */

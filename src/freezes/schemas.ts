@@ -105,9 +105,14 @@ export const FreezeView = Type.Object(
           description: 'Salesforce was asked, and did not end them yet. They are tried for 7 days',
         }),
       },
-      { description: 'Live tokens that it found. A token of several integrations counts once' },
+      {
+        description:
+          'Live tokens that it found, with `revoke_refresh_tokens` also refresh tokens. A token of several integrations counts once',
+      },
     ),
-    connections_ended: Type.Integer({ description: 'Refresh tokens that were revoked' }),
+    connections_ended: Type.Integer({
+      description: 'Connections that ended. Their refresh tokens are among `tokens`',
+    }),
     failures: Type.Array(
       Type.Object({
         integration: NullableText,

@@ -28,8 +28,12 @@ interface FreezeSweeperDependencies {
     orgOf(integration: Integration): Promise<string | undefined>
   }
   readonly tokens: FrozenTokens & {
-    /** Ends the connection of an integration: its refresh token, too. False: it has none. */
-    endConnection(integration: Integration, freeze: Freeze): Promise<boolean>
+    /** Ends the connection of an integration. False: it has none. `note` is called with the id of its refresh token, which is queued for revocation, before it ends here. */
+    endConnection(
+      integration: Integration,
+      freeze: Freeze,
+      note: (tokenId: string) => Promise<void>,
+    ): Promise<boolean>
   }
   readonly runtime: Runtime
   readonly outage: OutageLogger
@@ -110,35 +114,49 @@ export function createFreezeSweeper(dependencies: FreezeSweeperDependencies) {
     return names.sort()
   }
 
+  const note = async (was: Stored, tokenIds: readonly string[]): Promise<Stored> => {
+    const { pending } = was.body
+    const found = new Set([...pending, ...tokenIds])
+    return found.size === pending.length ? was : write(was, { pending: [...found] })
+  }
+
   /** Queues the tokens, then notes them, then drops them. After a crash, each step may be done again, and counts each token once. */
   const end = async (stored: Stored, names: readonly string[]): Promise<Stored> => {
-    const { freeze, pending } = stored.body
+    const { freeze } = stored.body
     if (!freeze.revoke) return stored
     const looks = names.map((name) => unlessUnusable(tokens.hold(name, freeze.id)))
     const held = (await Promise.all(looks)).filter((one) => one !== undefined)
-    const found = new Set([...pending, ...held.map(({ tokenId }) => tokenId)])
-    const noted =
-      found.size === pending.length ? stored : await write(stored, { pending: [...found] })
+    const noted = await note(
+      stored,
+      held.map(({ tokenId }) => tokenId),
+    )
     const by = { principal: freeze.by, requestId: null }
     await Promise.all(held.map((one) => tokens.drop(one, by)))
     if (held.length > 0) tokens.wake()
     return noted
   }
 
-  const endConnections = async (freeze: Freeze, names: readonly string[]): Promise<number> => {
-    if (!freeze.revokeRefreshTokens) return 0
-    const ended = await Promise.all(
-      names.map(async (name) => {
-        const integration = await unlessUnusable(integrations.read(name))
-        return integration && unlessUnusable(tokens.endConnection(integration, freeze))
-      }),
-    )
-    return ended.filter(Boolean).length
+  /** The same for refresh tokens, one after another, so that each is noted before its connection ends. */
+  const endConnections = async (stored: Stored, names: readonly string[]) => {
+    const { freeze } = stored.body
+    let noted = stored
+    let connections = 0
+    if (!freeze.revokeRefreshTokens) return { noted, connections }
+    for (const name of names) {
+      await goOn()
+      const integration = await unlessUnusable(integrations.read(name))
+      if (!integration) continue
+      const ending = tokens.endConnection(integration, freeze, async (tokenId) => {
+        noted = await note(noted, [tokenId])
+      })
+      if (await unlessUnusable(ending)) connections += 1
+    }
+    if (connections > 0) tokens.wake()
+    return { noted, connections }
   }
 
   const batch = async (was: Stored, names: readonly string[]): Promise<Stored> => {
-    const noted = await end(was, names)
-    const connections = await endConnections(was.body.freeze, names)
+    const { noted, connections } = await endConnections(await end(was, names), names)
     const { body } = noted
     if (body.pending.length === 0 && connections === 0) return noted
     return write(noted, {

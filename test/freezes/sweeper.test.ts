@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { BrokerError } from '../../src/errors/errors.ts'
-import { type Freeze, PROGRESS, type Selector } from '../../src/freezes/freeze.ts'
+import { type Freeze, newProgress, PROGRESS, type Selector } from '../../src/freezes/freeze.ts'
 import { createFreezeSweeper } from '../../src/freezes/sweeper.ts'
 import type { Integration } from '../../src/integrations/integration.ts'
 import { eventually } from '../support/eventually.ts'
@@ -30,6 +30,7 @@ async function world(t: Test, { freezes, names = ['billing', 'crm', 'stock'], ..
   const { store, pass } = await openEmbedded(t)
   let ahead = 0
   const held: string[] = []
+  const ended: string[] = []
   const troubles: unknown[] = []
   const sweeper = createFreezeSweeper({
     gate: { list: async () => freezes, of: async () => [], count: () => freezes.length },
@@ -52,8 +53,13 @@ async function world(t: Test, { freezes, names = ['billing', 'crm', 'stock'], ..
         held.push(name)
         return { tokenId: `T-${name}`, expiresAt: 1, isQueued: true }
       },
+      holdRefreshToken: async () => '',
       drop: async () => undefined,
-      endConnection: async () => false,
+      async endConnection({ name }, _freeze, note) {
+        await note(`R-${name}`)
+        ended.push(name)
+        return true
+      },
       // biome-ignore lint/correctness/useYield: nothing waits
       async *waiting() {
         return
@@ -68,7 +74,7 @@ async function world(t: Test, { freezes, names = ['billing', 'crm', 'stock'], ..
   })
   t.teardown(() => sweeper.stop())
   return {
-    ...{ store, sweeper, held, troubles },
+    ...{ store, sweeper, held, ended, troubles },
     /** On every clock. */
     async pass(ms: number) {
       ahead += ms
@@ -136,4 +142,20 @@ t.test('a gap during a sweep is not forgotten at its end', async (t) => {
   await eventually(async () => (await own.progressOf('frz_1'))?.found === 2)
   t.equal(pages.length, 6)
   t.match(await own.progressOf('frz_1'), { selected: 1, lookedAt: 1 })
+})
+
+t.test('a refresh token is noted before its connection ends, and counts as a token', async (t) => {
+  const freeze = freezeOf('frz_1', { all: true }, { revokeRefreshTokens: true })
+  const own = await world(t, { freezes: [freeze], names: ['billing', 'crm'] })
+  await PROGRESS.write(
+    own.store.documents,
+    'frz_1',
+    // As after a crash: the connection of billing was about to end.
+    { ...newProgress(freeze), pending: ['T-billing', 'R-billing'] },
+    { expected: 'absent' },
+  )
+  own.sweeper.start()
+  await eventually(() => own.isSwept('frz_1'))
+  t.match(await own.progressOf('frz_1'), { found: 4, connections: 2, pending: [] })
+  t.same(own.ended, ['billing', 'crm'])
 })

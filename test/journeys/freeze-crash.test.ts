@@ -11,12 +11,15 @@ import { createCaller } from '../support/caller.ts'
 import { ARMED, AT, POINT } from '../support/crash-settings.ts'
 import { eventually } from '../support/eventually.ts'
 import { startRedis } from '../support/redis.ts'
+import { integrateConnected } from '../support/refresh-tokens.ts'
 import { startRestartable } from '../support/restartable.ts'
 
 t.setTimeout(180_000)
 
 const CRASH_POINT = new URL('../support/crash-point.ts', import.meta.url).href
 const NAMES = ['billing', 'crm', 'stock']
+/** One with a refresh token. */
+const CONNECTED = 'treasury'
 const simulator = await startSimulator()
 t.teardown(() => simulator.stop())
 const redis = await startRedis()
@@ -43,6 +46,15 @@ async function attempt(t: Test, index: number, crashAt?: string): Promise<readon
     })
     tokens.push((await former.call('GET', `/tokens/${name}`)).body.access_token)
   }
+  const { clientId } = await integrateConnected({ simulator, call: former.call }, CONNECTED, {
+    name: `${CONNECTED}-${index}`,
+  })
+  tokens.push((await former.call('GET', `/tokens/${CONNECTED}`)).body.access_token)
+  const presented = simulator.tokenRequests().find((one) => one.clientId === clientId)
+  const family = simulator
+    .refreshTokens()
+    .find(({ token }) => token === presented?.form?.refresh_token)?.familyId
+  t.ok(family)
   // Otherwise it would carry the freeze out.
   await former.stop()
   const folder = await mkdtemp(join(tmpdir(), 'valetkey-freeze-'))
@@ -75,7 +87,7 @@ async function attempt(t: Test, index: number, crashAt?: string): Promise<readon
   const own = createCaller(`http://127.0.0.1:${port}`, shared.adminKey)
   await eventually(async () => (await own('GET', '/readyz')).status === 200)
   await writeFile(armed, '')
-  const body = { selector: { all: true }, reason: 'a test' }
+  const body = { selector: { all: true }, reason: 'a test', revoke_refresh_tokens: true }
   const ordered = await own('POST', '/freezes', { body }).catch(() => undefined)
   await eventually(async () => {
     const seen = await own('GET', '/freezes').catch(() => undefined)
@@ -91,14 +103,20 @@ async function attempt(t: Test, index: number, crashAt?: string): Promise<readon
       const found = await first()
       return found?.state === 'done' && found
     }, 40_000)
-    t.match(done, { tokens: { done: NAMES.length, left: 0, failed: 0 } }, crashAt ?? 'not killed')
+    // The access token of each, and the refresh token.
+    const all = tokens.length + 1
+    t.match(done, { tokens: { done: all, left: 0, failed: 0 } }, crashAt ?? 'not killed')
+    t.notOk(
+      simulator.refreshTokens().some((one) => one.familyId === family && one.state === 'current'),
+      `${crashAt}: the refresh token is dead`,
+    )
     const live = new Set(simulator.sessions().map(({ token }) => token))
     t.same(
       tokens.filter((token) => live.has(token)),
       [],
       `${crashAt}: every token is dead`,
     )
-    for (const name of NAMES) {
+    for (const name of [...NAMES, CONNECTED]) {
       t.equal((await call('GET', `/tokens/${name}`)).body.code, 'integration_frozen', name)
     }
     t.equal((await call('DELETE', `/freezes/${done.id}`)).status, 204)
@@ -108,6 +126,8 @@ async function attempt(t: Test, index: number, crashAt?: string): Promise<readon
     t.equal(status, 200, `${crashAt}: ${name} comes back`)
     if (isInForce) t.not(token.access_token, tokens[at])
   }
+  const connected = await call('GET', `/tokens/${CONNECTED}`)
+  t.equal(connected.body.code, isInForce ? 'integration_not_connected' : undefined)
   const points = [...output.matchAll(new RegExp(`^${POINT}: (.*)$`, 'gm'))]
   return points.map(([, point]) => point ?? '')
 }

@@ -143,7 +143,7 @@ export interface Freeze {
     readonly selected: number | null
     readonly looked_at: number
   }
-  /** Live tokens that it found. A token of several integrations counts once. */
+  /** Live tokens that it found, with `revoke_refresh_tokens` also refresh tokens. A token of several integrations counts once. */
   readonly tokens: {
     /** Ended at Salesforce. */
     readonly done: number
@@ -152,7 +152,7 @@ export interface Freeze {
     /** Salesforce was asked, and did not end them yet. They are tried for 7 days. */
     readonly failed: number
   }
-  /** Refresh tokens that were revoked. */
+  /** Connections that ended. Their refresh tokens are among `tokens`. */
   readonly connections_ended: number
   /** At most 100 of the tokens that failed. */
   readonly failures: readonly {

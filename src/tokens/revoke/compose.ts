@@ -54,10 +54,10 @@ export function composeRevocation(dependencies: RevocationDependencies): Revocat
   const revoker = createRevoker({
     ...{ outcomes, leases, endpoint, queue, audit, runtime, log },
   })
-  const { hold, drop } = revoker
+  const { hold, holdRefreshToken, drop } = revoker
   return {
     revoker,
     queue,
-    frozen: { hold, drop, waiting: queue.ofFreezes, wake: queue.wake },
+    frozen: { hold, holdRefreshToken, drop, waiting: queue.ofFreezes, wake: queue.wake },
   }
 }

@@ -2,6 +2,7 @@
 
 import { type Actor, type AuditEntry, NOBODY } from '../../audit/event.ts'
 import type { AuditLog } from '../../audit/log.ts'
+import { refreshTokenIdOf } from '../../credentials/credential.ts'
 import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
 import type { FrozenTokens } from '../../freezes/frozen-tokens.ts'
 import type { TokenEndpoint } from '../../grants/token-endpoint/token-endpoint.ts'
@@ -30,6 +31,8 @@ export interface Revoker {
   endFrozen(lease: Lease): Promise<void>
   /** Of {@link FrozenTokens}. */
   hold: FrozenTokens['hold']
+  /** Of {@link FrozenTokens}. */
+  holdRefreshToken: FrozenTokens['holdRefreshToken']
   /** Of {@link FrozenTokens}. */
   drop: FrozenTokens['drop']
   /** The token proved dead when its life was asked for. Drops it from every integration that holds it, and revokes it, since Salesforce repeats it until then. Audits it. */
@@ -135,6 +138,12 @@ export function createRevoker(dependencies: RevokerDependencies): Revoker {
       const issuer = issuerOf(lease, look)
       if (issuer !== undefined) await queue.add(issuer, lease, freeze)
       return { tokenId: lease.tokenId, expiresAt: lease.expiresAt, isQueued: issuer !== undefined }
+    },
+    async holdRefreshToken(loginUrl, { integration, token, dpopKey: key }, freeze) {
+      const tokenId = refreshTokenIdOf(token)
+      const of = { integration, tokenId, accessToken: token, ...(key && { dpop: { key } }) }
+      await queue.add(loginUrl, of, freeze)
+      return tokenId
     },
     async drop({ tokenId, expiresAt, isQueued }, by) {
       const names = await outcomes.revoke(tokenId, expiresAt + TOMBSTONE_MS)
