@@ -10,8 +10,10 @@ const PAGE = 100
 /** Serves requests between two pages. The embedded store answers synchronously, so a loop without this yield blocks the event loop. */
 export async function* everyIntegration(
   store: Pick<IntegrationStore, 'list'>,
+  /** Only names after it. */
+  after?: string,
 ): AsyncGenerator<Integration> {
-  for await (const { items } of pages(store.list, { limit: PAGE })) {
+  for await (const { items } of pages(store.list, { limit: PAGE, after })) {
     yield* items
     await yieldToEventLoop()
   }

@@ -1,4 +1,4 @@
-/** The report of an exposure as CSV (RFC 4180): a line for each principal and each token of an integration. */
+/** The report of an exposure as CSV (RFC 4180): a line for each principal and each token of an integration, and a last one that says what is missing. */
 import type { ExposureReport } from './exposure.ts'
 
 const COLUMNS = [
@@ -8,7 +8,11 @@ const COLUMNS = [
 
 type Line = Partial<Record<(typeof COLUMNS)[number], string | number | null>>
 
-export function exposureCsv({ reads, tokens }: ExposureReport): string {
+/** `next`: the cursor of the next part. Null: this is the last one. */
+export function exposureCsv(
+  { reads, tokens, isComplete }: Omit<ExposureReport, 'next'>,
+  next: string | null,
+): string {
   const lines: readonly Line[] = [
     ...reads.map(({ integration, principal, count, firstAt, lastAt }) => ({
       ...{ kind: 'read', integration, principal, count },
@@ -18,6 +22,8 @@ export function exposureCsv({ reads, tokens }: ExposureReport): string {
       ...{ kind: 'token', integration, token_id: tokenId, minted_at: mintedAt },
       ...{ org_id: orgId, user_id: userId, state },
     })),
+    ...(isComplete ? [] : [{ kind: 'incomplete' }]),
+    ...(next === null ? [] : [{ kind: 'more', state: next }]),
   ]
   const rows = lines.map((line) => COLUMNS.map((column) => field(line[column] ?? '')).join(','))
   return `${[COLUMNS.join(','), ...rows].join('\r\n')}\r\n`

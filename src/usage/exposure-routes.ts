@@ -79,14 +79,14 @@ const ExposureView = Type.Object(
           type: 'string',
           enum: [...TOKEN_STATES],
           description:
-            '`live`: the current one. `revoking`: Salesforce must still end it. `revoked`: it has ended. `unknown`: it was replaced, and ends with its session',
+            '`live`: the current one. `revoking`: Salesforce must still end it. `revoked`: it has ended. `unknown`: it is no longer handed out, and ends with its session',
         }),
       }),
       { description: 'Tokens that were minted since then, and the current ones' },
     ),
     complete: Type.Boolean({
       description:
-        'False: more tokens were minted in an hour than the stored events list. The audit lines have all of them',
+        'False: more tokens were minted than the stored events list. The audit lines have all of them',
     }),
     next_cursor: NullableText,
   },
@@ -94,6 +94,9 @@ const ExposureView = Type.Object(
 )
 
 const NEEDS = 'audit:read'
+
+/** Counts of reads go back 30 days. A day more, so that it need not be exact. */
+const SINCE_MAX_MS = 31 * 86_400_000
 
 export function registerExposureRoutes(
   server: Server,
@@ -104,7 +107,7 @@ export function registerExposureRoutes(
     operation('getExposure', 'service', {
       summary: 'Who fetched which tokens since a time, and which of them live',
       description:
-        'Needs `audit:read` over all integrations. JSON, or CSV if `Accept` is `text/csv`. Selects what any of `freeze`, `integrations`, `label`, `client_id`, `org_id` and `all` selects.',
+        'Needs `audit:read` over all integrations. JSON, or CSV if `Accept` is `text/csv`. The CSV ends with a line `incomplete` if `complete` is false, and with a line `more` that has the next cursor in `state`. Selects what any of `freeze`, `integrations`, `label`, `client_id`, `org_id` and `all` selects.',
       querystring: ExposureQuery,
       response: {
         200: jsonOr(ExposureView, 'text/csv'),
@@ -118,16 +121,20 @@ export function registerExposureRoutes(
       const { query, headers } = request
       const since = Date.parse(query.since)
       if (since > now()) throw new BrokerError('request_invalid', 'query/since is in the future')
+      if (since < now() - SINCE_MAX_MS) {
+        throw new BrokerError('request_invalid', 'query/since is more than 30 days ago')
+      }
       const tests = (await selectorsOf(query)).map(selectorTest)
       const report = await exposure.report(
         (integration, orgIds) => tests.some((selects) => selects(integration, orgIds)),
         since,
-        query.cursor === undefined ? '' : nameOf(query.cursor),
+        query.cursor === undefined ? undefined : nameOf(query.cursor),
       )
       reply.header('vary', 'accept').header('cache-control', 'no-store')
       if (!/\btext\/csv\b/i.test(headers.accept ?? '')) return viewOf(report, since)
       reply.type('text/csv; charset=utf-8').serializer(String)
-      return reply.send(exposureCsv(report) as never)
+      const next = report.next === null ? null : cursorOf(report.next)
+      return reply.send(exposureCsv(report, next) as never)
     },
   )
 

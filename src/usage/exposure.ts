@@ -1,6 +1,7 @@
 /** What may be in wrong hands after an incident: who fetched tokens of integrations, which tokens these were, and whether they live. */
 import { Type } from 'typebox'
 import type { AuditEvent } from '../audit/event.ts'
+import { SHARES } from '../audit/shares.ts'
 import { readSubject } from '../identity/subject.ts'
 import { everyIntegration } from '../integrations/every.ts'
 import type { Integration } from '../integrations/integration.ts'
@@ -15,7 +16,7 @@ interface ExposedRead extends CallerRow {
   readonly integration: string
 }
 
-/** `live`: it is handed out, or would be but for a freeze. `revoking`: Salesforce was asked to end it, or will be. `revoked`: it has ended. `unknown`: another one took its place, and it ends with its session. */
+/** `live`: it is handed out, or would be but for a freeze. `revoking`: Salesforce was asked to end it, or will be. `revoked`: it has ended. `unknown`: it is no longer handed out, and ends with its session. */
 export const TOKEN_STATES = ['live', 'revoking', 'revoked', 'unknown'] as const
 
 interface ExposedToken {
@@ -32,7 +33,7 @@ export interface ExposureReport {
   readonly integrations: readonly string[]
   readonly reads: readonly ExposedRead[]
   readonly tokens: readonly ExposedToken[]
-  /** False: more mints came in an hour than the stored events list. The audit lines have all. */
+  /** False: more mints came than the stored events list. The audit lines have all. */
   readonly isComplete: boolean
   /** The last integration of this part. Null: there are no more. */
   readonly next: string | null
@@ -56,8 +57,8 @@ interface ExposureDependencies {
 /** Integrations in one part of a report. */
 const PART = 200
 const EVENTS_PAGE = 1_000
-/** As many as the share of the events keeps. */
-const EVENTS_MAX = 50_000
+/** With so many, the store may have dropped older ones. */
+const EVENTS_MAX = SHARES.tokens.keep
 /** By the clocks of the replicas, the log is nearly ordered by time. */
 const DISORDER_MS = 3_600_000
 
@@ -70,22 +71,16 @@ const readEvent = bodyReader(
   ),
 )
 
-interface Minted {
-  readonly integration: string
-  readonly at: string
-}
-
 export function createExposure(dependencies: ExposureDependencies) {
   const { integrations, store, counts, revoking, now } = dependencies
   const { documents, outcomes, events } = store
 
   const selected = async (
     isSelected: (integration: Integration, orgIds: readonly string[]) => boolean,
-    after: string,
+    after: string | undefined,
   ) => {
     const found: { integration: Integration; orgId: string | null; userId: string | null }[] = []
-    for await (const integration of everyIntegration(integrations)) {
-      if (integration.name <= after) continue
+    for await (const integration of everyIntegration(integrations, after)) {
       const subject = await unlessUnusable(readSubject(documents, integration))
       const { orgId = null, userId = null } = subject ?? {}
       if (!isSelected(integration, orgId === null ? [] : [orgId])) continue
@@ -95,13 +90,14 @@ export function createExposure(dependencies: ExposureDependencies) {
     return { found, next: null }
   }
 
-  /** Mints and revocations since then, by token. */
+  /** Mints since then, by integration and token, and revocations. */
   const history = async (names: ReadonlySet<string>, since: number) => {
-    const minted = new Map<string, Minted>()
+    const minted = new Map([...names].map((name) => [name, new Map<string, string>()]))
     const ended = new Set<string>()
     let isComplete = true
     let before: string | undefined
-    for (let looked = 0; looked < EVENTS_MAX; looked += EVENTS_PAGE) {
+    let looked = 0
+    while (looked < EVENTS_MAX) {
       const page = await events.read({
         limit: EVENTS_PAGE,
         shares: ['tokens'],
@@ -113,15 +109,18 @@ export function createExposure(dependencies: ExposureDependencies) {
         if (!event) continue
         const { integration, at, action, token_id: tokenId, detail } = event
         if (Date.parse(at) < since - DISORDER_MS) return { minted, ended, isComplete }
-        if (integration === null || !names.has(integration) || Date.parse(at) < since) continue
-        if ((detail?.count ?? 1) > 1) isComplete = false
+        if (Date.parse(at) < since) continue
+        const own = integration === null ? undefined : minted.get(integration)
+        if (own && (detail?.count ?? 1) > 1) isComplete = false
         if (tokenId === undefined) continue
-        if (action === 'token.minted') minted.set(tokenId, { integration, at })
-        else if (event.outcome === 'success') ended.add(tokenId)
+        if (action === 'token.minted') own?.set(tokenId, at)
+        // Where it was frozen, it was dropped here; that it has ended is told by another event.
+        else if (event.outcome === 'success' && detail?.reason !== 'frozen') ended.add(tokenId)
       }
-      if (page.length < EVENTS_PAGE) break
+      looked += page.length
+      if (page.length < EVENTS_PAGE) return { minted, ended, isComplete }
     }
-    return { minted, ended, isComplete }
+    return { minted, ended, isComplete: false }
   }
 
   return {
@@ -129,7 +128,7 @@ export function createExposure(dependencies: ExposureDependencies) {
     async report(
       isSelected: (integration: Integration, orgIds: readonly string[]) => boolean,
       since: number,
-      after = '',
+      after?: string,
     ): Promise<ExposureReport> {
       const { found, next } = await selected(isSelected, after)
       const names = new Set(found.map(({ integration }) => integration.name))
@@ -148,9 +147,9 @@ export function createExposure(dependencies: ExposureDependencies) {
         )
         const lease = (await unlessUnusable(outcomes.look(name)))?.outcome.lease
         const live = lease && lease.expiresAt > now() ? lease.tokenId : undefined
-        const own = [...minted].filter(([, mint]) => mint.integration === name).map(([id]) => id)
-        for (const tokenId of new Set([...own, ...(live === undefined ? [] : [live])])) {
-          const mintedAt = minted.get(tokenId)?.at ?? null
+        const own = minted.get(name) ?? new Map<string, string>()
+        for (const tokenId of new Set([...own.keys(), ...(live === undefined ? [] : [live])])) {
+          const mintedAt = own.get(tokenId) ?? null
           const state = queued.has(tokenId)
             ? 'revoking'
             : tokenId === live

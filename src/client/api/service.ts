@@ -118,10 +118,10 @@ export interface Exposure {
     readonly minted_at: string | null
     readonly org_id: string | null
     readonly user_id: string | null
-    /** `live`: the current one. `revoking`: Salesforce must still end it. `revoked`: it has ended. `unknown`: it was replaced, and ends with its session. */
+    /** `live`: the current one. `revoking`: Salesforce must still end it. `revoked`: it has ended. `unknown`: it is no longer handed out, and ends with its session. */
     readonly state: 'live' | 'revoking' | 'revoked' | 'unknown'
   }[]
-  /** False: more tokens were minted in an hour than the stored events list. The audit lines have all of them. */
+  /** False: more tokens were minted than the stored events list. The audit lines have all of them. */
   readonly complete: boolean
   readonly next_cursor: string | null
 }
