@@ -12,6 +12,9 @@ import { monitorLines, monitorText } from '../support/redis-monitor.ts'
 const PULSE = /^\+\S+ \[\d+ (\S+)\] "hmget" "vk:\{vk\}:meta" "id" "seq"/
 const CLAIM = /^\+\S+ \[\d+ (\S+)\] "evalsha" "\w+" "1" "vk:\{vk\}:due" "1"/
 
+/** Every record has a code of authenticity, which a new store finds out once. */
+const PROVEN = /"HSET" "vk:\{vk\}:d:store:macs" .*isComplete\\*":true/
+
 const isPulse = (line: string) => PULSE.test(line)
 const isSent = (line: string) => /^\+\S+ \[\d+ (?!lua\])/.test(line)
 const isCommand = (line: string) => /^\+\S+ \[/.test(line)
@@ -23,6 +26,7 @@ t.test('an idle replica asks Redis for little more than its pulse', async (t) =>
   t.teardown(() => simulator.stop())
   const redis = await startRedis()
   t.teardown(() => redis.stop())
+  const text = await monitorText(t, redis.port)
   const loginUrl = simulator.origins.myDomain
   const { call } = await startBroker(t, { loginHosts: [loginUrl], redisUrl: redis.url })
   const app = simulator.addClientCredentialsApp({ name: 'billing' })
@@ -32,12 +36,12 @@ t.test('an idle replica asks Redis for little more than its pulse', async (t) =>
     credential: { client_secret: app.clientSecret },
   }
   t.equal((await call('PUT', '/integrations/billing', { body })).status, 201)
-  const text = await monitorText(t, redis.port)
   for (let reads = 0; reads < 2; reads += 1) {
     t.equal((await call('GET', '/tokens/billing')).status, 200)
   }
-  // The last that follows a read is the count of its caller.
+  // The last that follows a read is the count of its caller, and the last that follows a start this mark.
   await eventually(() => text().includes('"HSET" "vk:{vk}:d:callers:'))
+  await eventually(() => PROVEN.test(text()))
   const from = text().length
   const since = () => text().slice(from).split('\r\n').slice(1)
   await eventually(() => since().filter(isPulse).length >= PULSES)
