@@ -2,7 +2,7 @@
 import type { Events } from '../../runtime/events.ts'
 import { createOutageLogger } from '../../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
-import { createTask, pauseUntil } from '../../runtime/tasks.ts'
+import { createTask } from '../../runtime/tasks.ts'
 import { isUnusable } from '../../store/integrity/record-schema.ts'
 import type {
   EntryWrite,
@@ -38,6 +38,8 @@ const ROUNDS_OF_A_QUESTION = 10
 /** Pause between rounds while there is more to do. */
 const BUSY_MS = 10
 const LEAST_MS = 500
+/** Longest pause without a mark: a replica that died may have written an instant that is not known here. Whoever asks meanwhile looks at the time itself. */
+const MOST_MS = 300_000
 const RETRY_MS = 1_000
 /** All replicas hear of a mark, and one of them is enough. */
 const SPREAD_MS = 400
@@ -55,7 +57,9 @@ export function createIndexer(dependencies: IndexerDependencies): Indexer {
     }
   }
 
-  const replace = async (items: readonly StaleEntry[]): Promise<void> => {
+  /** Returns the first instant at which one of the new entries may be wrong by itself. Infinite: none. */
+  const replace = async (items: readonly StaleEntry[]): Promise<number> => {
+    let turnsAt = Number.POSITIVE_INFINITY
     for (let from = 0; from < items.length; from += AT_ONCE) {
       const writes: EntryWrite[] = await Promise.all(
         items
@@ -63,14 +67,17 @@ export function createIndexer(dependencies: IndexerDependencies): Indexer {
           .map(async (item) => ({ ...item, entry: await entryFor(item.name) })),
       )
       await listing.put(writes)
+      for (const { entry } of writes) turnsAt = Math.min(turnsAt, entry?.turnsAt ?? turnsAt)
     }
+    return turnsAt
   }
 
   /** Returns milliseconds until there is more to do. */
   const round = async (): Promise<number> => {
     const { isWhole, items, nextInMs } = await listing.stale(ROUND)
-    await replace(items)
-    if (isWhole) return nextInMs
+    const turnsAt = await replace(items)
+    // The instants of new entries are not in what was read before.
+    if (isWhole) return Math.min(nextInMs, Math.max(LEAST_MS, turnsAt - runtime.now()))
     await listing.build()
     return 0
   }
@@ -80,7 +87,7 @@ export function createIndexer(dependencies: IndexerDependencies): Indexer {
     outage: createOutageLogger(log, 'the listing index cannot be kept up to date', runtime),
     async work() {
       const nextInMs = await round()
-      return nextInMs === 0 ? BUSY_MS : pauseUntil(nextInMs, 0, LEAST_MS)
+      return nextInMs === 0 ? BUSY_MS : Math.min(MOST_MS, Math.max(LEAST_MS, nextInMs))
     },
   })
 
