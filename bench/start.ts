@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { spawnValetkey } from '../test/support/broker.ts'
-import { bundleRoot } from './bundle.ts'
+import { bundleRoot } from '../test/support/bundle.ts'
 import type { Figure } from './figure.ts'
 import { inTurn, spreadOf } from './ratio.ts'
 

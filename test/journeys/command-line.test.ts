@@ -9,8 +9,8 @@ import { parse } from 'yaml'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { startBroker } from '../support/broker.ts'
 import { createCommandLine, hasTerminal } from '../support/command-line.ts'
+import { ENTRY_POINT } from '../support/entry-point.ts'
 import { eventually } from '../support/eventually.ts'
-import { ROOT } from '../support/generated.ts'
 
 t.setTimeout(120_000)
 
@@ -326,7 +326,7 @@ t.test('login asks in a terminal and shows no key', withoutTerminal, async (t) =
 })
 
 t.test('a key is not typed where its echo would show', withoutTerminal, async (t) => {
-  const command = `'${process.execPath}' '${ROOT}src/valetkey.js' login --url ${broker.url} 2> /dev/null`
+  const command = `'${process.execPath}' '${ENTRY_POINT}' login --url ${broker.url} 2> /dev/null`
   const { status } = spawnSync('script', ['-qec', command, '/dev/null'], {
     env: { PATH: process.env.PATH, HOME: home },
   })

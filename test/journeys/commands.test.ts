@@ -4,8 +4,7 @@ import { closeSync, openSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import t from 'tap'
 import { COMMANDS } from '../../src/command/table.ts'
-
-const ENTRY_POINT = join(import.meta.dirname, '../../src/valetkey.js')
+import { ENTRY_POINT, SOURCE_ENTRY_POINT } from '../support/entry-point.ts'
 
 interface Options {
   /** Default: this one. */
@@ -95,7 +94,7 @@ t.test('a command for a broker loads no code of the service', async (t) => {
   const hook = `data:text/javascript,${encodeURIComponent(
     "import { registerHooks } from 'node:module'; registerHooks({ load: (url, context, next) => { process._rawDebug(url); return next(url, context) } })",
   )}`
-  const args = ['--import', hook, ENTRY_POINT, 'status', '--url', 'http://127.0.0.1:9']
+  const args = ['--import', hook, SOURCE_ENTRY_POINT, 'status', '--url', 'http://127.0.0.1:9']
   const { status, stderr } = spawnSync(process.execPath, args, {
     encoding: 'utf8',
     env: { PATH: process.env.PATH, VALETKEY_KEY: 'x' },

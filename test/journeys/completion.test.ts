@@ -8,7 +8,7 @@ import { startSimulator } from '../../simulator/simulator.ts'
 import { provideCommand, unlessProvided } from '../support/apt.ts'
 import { startBroker } from '../support/broker.ts'
 import { createCommandLine } from '../support/command-line.ts'
-import { ROOT } from '../support/generated.ts'
+import { ENTRY_POINT } from '../support/entry-point.ts'
 
 t.setTimeout(120_000)
 
@@ -69,7 +69,7 @@ const bin = join(home, 'bin')
 mkdirSync(bin)
 writeFileSync(
   join(bin, 'valetkey'),
-  `#!/bin/sh\nexec "${process.execPath}" "${ROOT}src/valetkey.js" "$@"\n`,
+  `#!/bin/sh\nexec "${process.execPath}" "${ENTRY_POINT}" "$@"\n`,
 )
 chmodSync(join(bin, 'valetkey'), 0o755)
 writeFileSync(join(home, 'integrations.yaml'), '')

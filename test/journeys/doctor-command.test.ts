@@ -9,7 +9,7 @@ import { startSimulator } from '../../simulator/simulator.ts'
 import { ConfigError } from '../../src/config/config-error.ts'
 import { diagnose } from '../../src/process/diagnose.ts'
 import { endWithThisProcess } from '../support/children.ts'
-import { ROOT } from '../support/generated.ts'
+import { ENTRY_POINT } from '../support/entry-point.ts'
 import { hasCommand } from '../support/shell.ts'
 import { newSigningKey } from '../support/signing-key.ts'
 
@@ -59,7 +59,7 @@ interface Run {
 async function doctor(args: readonly string[], { env, stdin = '', through = [] }: Run = {}) {
   const [command = '', ...rest] = [
     ...through,
-    ...[process.execPath, join(ROOT, 'src/valetkey.js'), 'doctor'],
+    ...[process.execPath, ENTRY_POINT, 'doctor'],
     ...args,
   ]
   const child = endWithThisProcess(

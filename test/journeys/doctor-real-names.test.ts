@@ -8,7 +8,7 @@ import { stringify } from 'yaml'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { createAuthority } from '../support/authority.ts'
 import { endWithThisProcess } from '../support/children.ts'
-import { ROOT } from '../support/generated.ts'
+import { ENTRY_POINT } from '../support/entry-point.ts'
 import { newSigningKey } from '../support/signing-key.ts'
 import { tunnelProxy } from '../support/tunnel-proxy.ts'
 
@@ -46,7 +46,7 @@ const billing = (loginUrl: string, more: object = {}) => ({
 
 async function doctor(integrations: object, env: Readonly<Record<string, string>>) {
   writeFileSync(path('valetkey.yaml'), stringify({ integrations }))
-  const args = [join(ROOT, 'src/valetkey.js'), 'doctor', path('valetkey.yaml'), '--json']
+  const args = [ENTRY_POINT, 'doctor', path('valetkey.yaml'), '--json']
   const child = endWithThisProcess(
     spawn(process.execPath, args, {
       env: { PATH: process.env.PATH, HTTPS_PROXY: proxy.url, ...env },

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { generateKeyring } from '../../src/crypto/keyring.ts'
 import { readDocument } from '../support/document.ts'
+import { ENTRY_POINT } from '../support/entry-point.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Fleet, startFleet } from '../support/fleet.ts'
-import { ROOT } from '../support/generated.ts'
 import { startLoad, tally } from '../support/load.ts'
 import { inEachShell, SHELLS, type ShellName, startShell } from '../support/shell.ts'
 
@@ -68,7 +68,7 @@ async function rotate(t: Test, shell: ShellName, size: Size): Promise<void> {
   writeFileSync(join(folder, 'data/admin.key'), key)
   writeFileSync(join(folder, 'variables'), '')
   const command = join(folder, 'bin/valetkey')
-  writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${ROOT}src/valetkey.js" "$@"\n`)
+  writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${ENTRY_POINT}" "$@"\n`)
   chmodSync(command, 0o755)
   const [start = '', ...all] = doc.blocks('sh', '## Rotate it, in five steps')
   // There is no Kubernetes here: replicas are started anew in its place.

@@ -14,9 +14,9 @@ import { createWebhookSender } from '../../src/webhooks/webhook-sender.ts'
 import { createAuthority } from '../support/authority.ts'
 import { newAdminKey, startBroker, startBrokerProcess } from '../support/broker.ts'
 import { endWithThisProcess } from '../support/children.ts'
+import { ENTRY_POINT } from '../support/entry-point.ts'
 import { eventually } from '../support/eventually.ts'
 import { forwardProxy, type Mood } from '../support/forward-proxy.ts'
-import { ROOT } from '../support/generated.ts'
 import { newSigningKey } from '../support/signing-key.ts'
 import { newWebhookSecret } from '../support/webhook-receiver.ts'
 
@@ -122,7 +122,7 @@ t.test('and so does the command', async (t) => {
   )
   const began = performance.now()
   const child = endWithThisProcess(
-    spawn(process.execPath, [join(ROOT, 'src/valetkey.js'), 'doctor', file], {
+    spawn(process.execPath, [ENTRY_POINT, 'doctor', file], {
       env: { PATH: process.env.PATH, HTTPS_PROXY: proxy.url },
       stdio: ['ignore', 'pipe', 'inherit'],
     }),

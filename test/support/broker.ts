@@ -21,6 +21,7 @@ import { createRedisStore } from '../../src/store/redis/redis-store.ts'
 import { watchedProcess } from './answer-watch.ts'
 import { type Call, createCaller } from './caller.ts'
 import { endWithThisProcess } from './children.ts'
+import { ENTRY_POINT, SOURCE_ENTRY_POINT } from './entry-point.ts'
 import { eventually } from './eventually.ts'
 
 export interface TestBroker {
@@ -163,10 +164,8 @@ export interface ProcessOptions extends SpawnOptions {
   readonly adminKey: string
 }
 
-const ROOT = new URL('../../', import.meta.url).pathname
-
 export interface SpawnOptions {
-  /** The folder that has `src/`. Default: the project. */
+  /** The folder that has `src/`. Default: that of `ENTRY_POINT`, or the project where `nodeArgs` are given. */
   readonly root?: string
   /** More arguments of node, before the entry point. */
   readonly nodeArgs?: readonly string[]
@@ -182,11 +181,14 @@ const ARENAS = { MALLOC_ARENA_MAX: '2' }
 export function spawnValetkey(
   args: readonly string[],
   env: Environment,
-  { root = ROOT, nodeArgs = [], isWatched = args[0] === 'serve' }: SpawnOptions = {},
+  { root, nodeArgs = [], isWatched = args[0] === 'serve' }: SpawnOptions = {},
 ): ChildProcess {
   const watched = isWatched ? watchedProcess() : { nodeArgs: [], env: {} }
   const given = [YOUNG_LIMIT, ...watched.nodeArgs, ...nodeArgs]
-  const command = [...given, join(root, 'src/valetkey.js'), ...args]
+  // What a test loads beforehand reaches into the sources.
+  const own = nodeArgs.length > 0 ? SOURCE_ENTRY_POINT : ENTRY_POINT
+  const entryPoint = root === undefined ? own : join(root, 'src/valetkey.js')
+  const command = [...given, entryPoint, ...args]
   const child = spawn(process.execPath, command, {
     env: { PATH: process.env.PATH, ...ARENAS, ...watched.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

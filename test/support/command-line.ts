@@ -6,9 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isOnPath } from './apt.ts'
 import { endWithThisProcess } from './children.ts'
+import { ENTRY_POINT } from './entry-point.ts'
 import { eventually } from './eventually.ts'
-
-const ENTRY_POINT = new URL('../../src/valetkey.js', import.meta.url).pathname
 
 interface Teardown {
   teardown(end: () => unknown): void

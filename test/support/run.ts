@@ -1,4 +1,6 @@
 /** `npm test`: runs the test files, shows one line a file and every failure, and ends with `N passed, N failed`. */
+import { bundleRoot } from './bundle.ts'
+import { BUNDLE_VARIABLE } from './entry-point.ts'
 import { testFiles } from './test-files.ts'
 import { type FileResult, runTestFile } from './test-process.ts'
 
@@ -10,6 +12,7 @@ const { files, nodeArgs } = testFiles(root, process.argv.slice(2))
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort())
 
+process.env[BUNDLE_VARIABLE] ??= await bundleRoot()
 const waiting = [...files]
 const results: FileResult[] = []
 
