@@ -123,6 +123,7 @@ export const ACCESS: readonly AccessRow[] = [
   row(`GET ${NAME}/setup`, 'integrations:read', 'named', 'the certificate of `credential.from`'),
   row(`POST ${NAME}/test`, 'integrations:test', 'path'),
   row(`POST ${NAME}/test`, NAMED_IN_ANSWERS, 'named', 'the name of the source of its token'),
+  row(`POST ${NAME}/probes/dpop`, 'integrations:test', 'path'),
   row(`POST ${NAME}/identity`, 'integrations:write', 'path'),
   row('POST /identities/accept', 'integrations:write', 'each'),
   ...rows('integrations:read', 'path', [

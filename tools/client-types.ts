@@ -30,6 +30,7 @@ const FILES: readonly (readonly [file: string, roots: readonly string[]])[] = [
   ],
   ['definitions', ['JWTBearerDefinition', 'JWTBearerDefinitionThatIsDeployed']],
   ['summaries', ['IntegrationSummary']],
+  ['probes', ['DPoPReport']],
   ['integrations', []],
   ['credentials', []],
   ['callers', []],

@@ -7,6 +7,8 @@ import type { Config } from '../config/config.ts'
 import type { Connections } from '../connections/compose.ts'
 import { createDoctor } from '../doctor/doctor.ts'
 import { createDoctorService } from '../doctor/doctor-service.ts'
+import { createDpopProber } from '../doctor/dpop/prober.ts'
+import { registerDpopProbeRoutes } from '../doctor/dpop/routes.ts'
 import { registerDoctorRoutes } from '../doctor/routes.ts'
 import type { Freezing } from '../freezes/freezing.ts'
 import { identifyBy, registerGatewayRoutes } from '../gateway/routes.ts'
@@ -231,6 +233,8 @@ export function registerIntegrationParts(
     secretTrouble: integrations.secretTrouble,
   })
   registerDoctorRoutes(guarded, { integrations, doctor, audit })
+  const prober = createDpopProber({ mint: engine.doctorMint, grants, salesforce })
+  registerDpopProbeRoutes(guarded, { integrations, prober, audit })
   const pins = createPinStore(documents)
   const acceptance = createIdentityAcceptance({ integrations, pins, outcomes })
   registerIdentityRoutes(guarded, { integrations, acceptance, audit, confirm })

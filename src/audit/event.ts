@@ -42,6 +42,11 @@ export const ACTIONS = {
     meaning: 'It was deleted, and its secrets were erased',
   },
   'integration.tested': { share: 'attempts', meaning: 'The doctor ran, with a real mint' },
+  'integration.probed': {
+    share: 'attempts',
+    meaning:
+      'It was found out what the org does with DPoP, by real logins; `detail.reason` is the posture of the app. Experimental',
+  },
   'integration.connected': {
     share: 'changes',
     meaning: 'A user approved it, and it has a refresh token',

@@ -27,6 +27,7 @@ export const CHECKS = {
   permissions:
     'Its user has the permissions that the integration needs, and no powerful other ones',
   introspection: 'The token can be introspected, if the grant supports it',
+  dpop: 'Experimental. If `dpop` is on: the token is bound, and the app requires DPoP',
 } as const
 
 export type CheckName = keyof typeof CHECKS

@@ -22,6 +22,7 @@ import {
 import { checkCertificate, checkKeyPair, checkSecret } from './credential-checks.ts'
 import type { DiagnosisTarget } from './diagnosis-target.ts'
 import { checkHost, type HostChecksDependencies } from './host-checks.ts'
+import { checkPosture } from './posture-check.ts'
 import { createRecentHosts } from './recent-hosts.ts'
 import { CHECK_MS, tooSlow } from './time-limit.ts'
 import { checkToken } from './token-checks.ts'
@@ -55,15 +56,22 @@ export function createDoctor(dependencies: DoctorDependencies) {
     { integration }: DiagnosisTarget,
     signer: Signer,
     lease: Lease,
+    charge: () => Promise<void>,
   ): Promise<readonly DiagnosisCheck[]> => {
     const { loginUrl, grant } = integration
     const way = wayOf(loginUrl, grant)
     const { host } = new URL(loginUrl)
+    const held = { integration, signer, lease }
+    const [ofToken, posture] = await Promise.all([
+      checkToken(held, grants),
+      checkPosture(held, charge, grants),
+    ])
     return [
       ...(way ? [passed('audience', `${way.audience} is accepted at ${host}.`)] : []),
       gotToken(),
       passed('identity', whoseToken(lease)),
-      ...(await checkToken({ integration, signer, lease }, grants)),
+      ...ofToken,
+      ...posture,
     ]
   }
 
@@ -92,7 +100,7 @@ export function createDoctor(dependencies: DoctorDependencies) {
     } catch (error) {
       return judgeRefusal(target, signer, error, charge)
     }
-    return judgeToken(target, signer, lease)
+    return judgeToken(target, signer, lease, charge)
   }
 
   return {

@@ -26,7 +26,7 @@ interface ProofDependencies {
  * takes less time than its way to the thread pool and back.
  */
 export function signProof(
-  { header, privateKey: key }: DpopKey,
+  { header, privateKey }: DpopKey,
   { method, url, ath, nonce }: ProvenRequest,
   { now, uniqueId }: ProofDependencies,
 ): string {
@@ -38,8 +38,17 @@ export function signProof(
     ...(ath !== undefined && { ath }),
     ...(nonce !== undefined && { nonce }),
   }
+  return signClaims({ header, privateKey }, claims)
+}
+
+/** Signs the claims of a proof. `digest`: that of the algorithm in the header. Null: it has none, as EdDSA. */
+export function signClaims(
+  { header, privateKey: key }: Pick<DpopKey, 'header' | 'privateKey'>,
+  claims: object,
+  digest: 'sha256' | null = 'sha256',
+): string {
   const signed = `${header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`
-  const signature = sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' })
+  const signature = sign(digest, Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' })
   return `${signed}.${signature.toString('base64url')}`
 }
 

@@ -195,6 +195,7 @@ const FIXTURES: Readonly<Record<string, () => Promise<Fixture> | Fixture>> = {
   'GET /integrations/{name}/setup/metadata': simply('GET', '/setup/metadata'),
   'GET /integrations/{name}/credentials': simply('GET', '/credentials'),
   'POST /integrations/{name}/test': simply('POST', '/test'),
+  'POST /integrations/{name}/probes/dpop': simply('POST', '/probes/dpop'),
   'DELETE /integrations/{name}': simply('DELETE'),
   'POST /integrations/{name}/identity': simply('POST', '/identity', { accept: true }),
   'POST /integrations/{name}/credentials': simply('POST', '/credentials', { generate: {} }),

@@ -67,6 +67,10 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /integrations/{name}': { permission: 'integrations:read', scope: 'integration' },
   'GET /integrations/{name}/callers': { permission: 'integrations:read', scope: 'integration' },
   'POST /integrations/{name}/test': { permission: 'integrations:test', scope: 'integration' },
+  'POST /integrations/{name}/probes/dpop': {
+    permission: 'integrations:test',
+    scope: 'integration',
+  },
   'GET /integrations/{name}/setup': { permission: 'integrations:read', scope: 'integration' },
   'GET /integrations/{name}/setup/metadata': {
     permission: 'integrations:read',

@@ -22,6 +22,7 @@ export function testLogins(
   const never = () => Promise.reject(new Error('It is not expected to be called'))
   return createLogins({
     minter: {
+      client: never,
       requireThawed: async () => undefined,
       mint: never,
       prove: never,

@@ -23,6 +23,7 @@ import type {
   SetupSheet,
   WrittenIntegration,
 } from './integrations.ts'
+import type { DPoPReport } from './probes.ts'
 import type { IntegrationSummary } from './summaries.ts'
 
 export interface IntegrationsOperations {
@@ -68,6 +69,12 @@ export interface IntegrationsOperations {
     readonly path: { readonly name: string }
     readonly body: Readonly<Record<string, never>> | null
     readonly answer: DoctorSReport
+  }
+  /** Finds out what the org of an integration does with DPoP. */
+  readonly probeDpop: {
+    readonly path: { readonly name: string }
+    readonly body: Readonly<Record<string, never>> | null
+    readonly answer: DPoPReport
   }
   /** The integrations that you may see, in order of name. */
   readonly listIntegrations: {

@@ -83,6 +83,7 @@ export interface Check {
     | 'instance_url'
     | 'permissions'
     | 'introspection'
+    | 'dpop'
   /** It passed, or ended with a warning. */
   readonly ok: boolean
   /** `skipped`: another check must pass first. */

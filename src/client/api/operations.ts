@@ -26,6 +26,7 @@ export const OPERATIONS = {
   deleteIntegration: ['DELETE', '/integrations/{name}'],
   getSetup: ['GET', '/integrations/{name}/setup'],
   testIntegration: ['POST', '/integrations/{name}/test'],
+  probeDpop: ['POST', '/integrations/{name}/probes/dpop'],
   listIntegrations: ['GET', '/integrations'],
   summariseIntegrations: ['GET', '/integrations/summary'],
   listIntegrationCallers: ['GET', '/integrations/{name}/callers'],

@@ -19,6 +19,7 @@ export interface AuditEvent {
     | 'integration.changed'
     | 'integration.deleted'
     | 'integration.tested'
+    | 'integration.probed'
     | 'integration.connected'
     | 'integration.disconnected'
     | 'connection.begun'

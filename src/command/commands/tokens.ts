@@ -50,6 +50,28 @@ export const TOKEN_COMMANDS: readonly LoadedCommand[] = [
     load: async () => (await import('../remote/report.ts')).runTest,
   },
   {
+    name: 'probe dpop',
+    summary: 'find out what your org does with DPoP (experimental)',
+    details:
+      'Asks first. Makes up to 8 logins as the integration, and some 30 requests that only read. Salesforce may give the probe the token that is in use, bound to another key: use a sandbox, or an integration that nobody needs now. The report names no integration, org, host or user and has no secret, so that you can send it to the maintainers. With a key that has integrations:test.',
+    operands: [{ name: 'NAME', completes: 'integration' }],
+    options: [
+      { flags: '--yes', summary: 'do not ask' },
+      {
+        flags: '-o, --output <form>',
+        summary: 'what is printed (default: table)',
+        choices: ['table', 'json'],
+      },
+    ],
+    examples: [
+      ['valetkey probe dpop billing', 'after a question'],
+      ['valetkey probe dpop billing --yes --output json > report.json', 'to send it'],
+    ],
+    exits: { 1: 'you said no' },
+    isRemote: true,
+    load: async () => (await import('../remote/probe.ts')).runProbeDpop,
+  },
+  {
     name: 'setup',
     summary: 'print what to set in Salesforce for an integration, field by field',
     operands: [NAME],

@@ -26,7 +26,7 @@ interface ProbeDependencies {
 }
 
 /** Lists resources by version. Needs only API access; `/limits` needs View Setup and Configuration. */
-const PROBE_PATH = '/services/data/v60.0/'
+export const PROBE_PATH = '/services/data/v60.0/'
 
 /**
  * Makes one inexpensive REST call, which shows whether the token is valid and extends its session.

@@ -68,6 +68,7 @@ export const WORKED_EXAMPLES: Readonly<Record<string, WorkedExample>> = {
   getSetup: { parameters: signing },
   getSetupMetadata: { parameters: { ...signing, contact_email: 'admin@acme.com' } },
   testIntegration: { parameters: named, body: {} },
+  probeDpop: { parameters: named, body: {} },
   getIntegration: { parameters: named },
   listIntegrations: { parameters: { limit: 50 } },
   summariseIntegrations: {},

@@ -6,6 +6,7 @@ import type { Log, Runtime } from '../../runtime/runtime.ts'
 import type { Lease } from '../serve/lease.ts'
 import type { LeaseRecords } from './lease-records.ts'
 import type { Logins } from './logins.ts'
+import type { SigningClient } from './mint.ts'
 import type { MintAudit } from './mint-event.ts'
 import { inItsTime, isTransient } from './refusal-memory.ts'
 import type { SingleFlight } from './single-flight.ts'
@@ -13,6 +14,8 @@ import type { SingleFlight } from './single-flight.ts'
 export interface DoctorMint {
   /** Charges one login to the budget of the doctor. Throws `login_budget_exhausted`. */
   charge(integration: Integration): Promise<void>
+  /** The current integration with the client that a mint would try first. Throws what a mint throws before its request. */
+  client(name: string): Promise<SigningClient>
   /** Tries each credential once, without retries. The token may become the lease. Calls `charge` before each request. Throws what a mint throws. */
   mint(integration: Integration, charge: () => Promise<void>, by: Actor): Promise<Lease>
 }
@@ -94,6 +97,7 @@ export function createDoctorMint(dependencies: DoctorMintDependencies): DoctorMi
     async charge(integration) {
       await logins.charge(integration, await logins.subjectOf(integration), 'doctor')
     },
+    client: logins.client,
     mint(integration, charge, by) {
       const { name, uid, version } = integration
       const work = () => inTurn(name, () => attempt(integration, charge, by))

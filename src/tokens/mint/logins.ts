@@ -30,7 +30,7 @@ import { RETRIES, type RetryRow, tryAgain } from './retry.ts'
 export type Logins = ReturnType<typeof createLogins>
 
 export interface LoginsDependencies {
-  readonly minter: Pick<Minter, 'mint' | 'prove' | 'read' | 'requireThawed'>
+  readonly minter: Pick<Minter, 'client' | 'mint' | 'prove' | 'read' | 'requireThawed'>
   readonly identity: Identities
   readonly budget: LoginBudget
   readonly breaker: Breaker
@@ -159,6 +159,7 @@ export function createLogins(dependencies: LoginsDependencies) {
     /** Ends a rest after a success outside `mint`. */
     answered: (integration: Integration): void => breaker.ended(integration, runtime.monotonic()),
     prove: minter.prove,
+    client: minter.client,
     /** Throws `identity_changed` if the lease is of another org or user than before. */
     async verify(integration: Integration, lease: Lease): Promise<void> {
       await identity.check(integration, lease, await identity.known(integration))

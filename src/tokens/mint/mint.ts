@@ -50,6 +50,11 @@ export interface MintOptions {
   readonly learnFirst?: RequestOptions['learnFirst']
 }
 
+export interface SigningClient {
+  readonly integration: Integration
+  readonly signer: Signer
+}
+
 interface TryOptions extends Omit<MintOptions, 'hasWorked'> {
   /** Ids of credentials that cannot be tried, because their vaults refuse the secret. They count as refused. Default: none. */
   readonly unreadable?: readonly string[]
@@ -84,10 +89,7 @@ export function createMinter(dependencies: MinterDependencies) {
   const workedLast = new Map<string, { readonly version: number; readonly id: string }>()
 
   /** The client that asks for the lifetime of a token, until that is known. */
-  const signers = new WeakMap<
-    Lease,
-    { readonly integration: Integration; readonly signer: Signer }
-  >()
+  const signers = new WeakMap<Lease, SigningClient>()
 
   const hintFor = ({ uid, version }: Integration): string | undefined => {
     const hint = workedLast.get(uid)
@@ -228,6 +230,15 @@ export function createMinter(dependencies: MinterDependencies) {
       )
       if (!opened.digests.includes(lease.digest)) await credentials.follow(integration.name)
       return lease
+    },
+    /** The current integration with the client that a mint would try first. Throws what a mint throws before its request. */
+    async client(name: string): Promise<SigningClient> {
+      const opened = await open(read(name))
+      const { integration } = opened
+      await integrations.requireThawed(integration)
+      const [first = NO_CREDENTIAL] = candidatesFor(opened)
+      await requester.ready(integration)
+      return { integration, signer: signerOf(opened, first) }
     },
     /** Mints with this credential only, in any state. Undefined: the credential has its own refresh token, which a mint would use up too early; introspection showed that it is live. */
     async prove(
