@@ -9,7 +9,7 @@ import { OPERATIONS } from '../../src/client/api/operations.ts'
 import { createClient } from '../../src/client/client.ts'
 import { ProblemError, UnreachableError } from '../../src/client/problem-error.ts'
 import { startBroker } from '../support/broker.ts'
-import { ROOT } from '../support/generated.ts'
+import { ROOT } from '../support/project-root.ts'
 import { freePort } from '../support/redis.ts'
 
 const simulator = await startSimulator()

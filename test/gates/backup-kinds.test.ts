@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { KEPT_KINDS, LEFT_KINDS } from '../../src/store/document-kinds.ts'
-import { ROOT } from '../support/generated.ts'
+import { ROOT } from '../support/project-root.ts'
 
 /** As every file that keeps documents names its kind. */
 const NAMED = /\bdocumentKind\(\{\s*kind: '([a-z0-9_-]+)'/g

@@ -6,7 +6,7 @@ import { CHECKS } from '../../src/doctor/check.ts'
 import { PROBLEMS } from '../../src/errors/problems.ts'
 import { REFUSALS } from '../../src/grants/refusals/refusal-table.ts'
 import { readDocument } from '../support/document.ts'
-import { ROOT } from '../support/generated.ts'
+import { ROOT } from '../support/project-root.ts'
 
 const DOCUMENTS = ['.', 'bench', 'docs', 'examples', 'helm', 'simulator'].flatMap((folder) =>
   readdirSync(join(ROOT, folder))

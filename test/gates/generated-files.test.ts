@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { generatedFiles, ROOT } from '../support/generated.ts'
+import { generatedFiles } from '../support/generated.ts'
+import { ROOT } from '../support/project-root.ts'
 
 t.test('generated files are current: npm run generate', async (t) => {
   for (const [path, text] of Object.entries(await generatedFiles())) {

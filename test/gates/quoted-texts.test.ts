@@ -3,7 +3,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { CHECKS } from '../../src/doctor/check.ts'
-import { ROOT } from '../support/generated.ts'
+import { ROOT } from '../support/project-root.ts'
 
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
 

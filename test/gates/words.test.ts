@@ -2,7 +2,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { ROOT } from '../support/generated.ts'
+import { ROOT } from '../support/project-root.ts'
 
 const PLACES = [
   'src/**/*.{ts,js}',

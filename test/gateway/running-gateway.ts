@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { endWithThisProcess } from '../support/children.ts'
 import { eventually } from '../support/eventually.ts'
-import { ROOT } from '../support/generated.ts'
+import { ROOT } from '../support/project-root.ts'
 import { freePort } from '../support/redis.ts'
 import type { Change, Gateway } from './gateway-table.ts'
 

@@ -8,7 +8,7 @@ import type { MetricRow } from '../../src/metrics/registry.ts'
 import { METRICS } from '../../src/metrics/table.ts'
 import { provideCommand, unlessProvided } from '../support/apt.ts'
 import { readDocument } from '../support/document.ts'
-import { ROOT } from '../support/generated.ts'
+import { ROOT } from '../support/project-root.ts'
 import { namesIn } from '../support/promql.ts'
 
 interface Rule {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { MetricRow } from '../../src/metrics/registry.ts'
 import { METRICS } from '../../src/metrics/table.ts'
-import { ROOT } from '../support/generated.ts'
+import { ROOT } from '../support/project-root.ts'
 import { namesIn } from '../support/promql.ts'
 
 interface Place {

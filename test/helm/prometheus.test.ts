@@ -5,7 +5,7 @@ import t from 'tap'
 import { provideCommand, unlessProvided } from '../support/apt.ts'
 import { eventually } from '../support/eventually.ts'
 import { startFleet } from '../support/fleet.ts'
-import { ROOT } from '../support/generated.ts'
+import { ROOT } from '../support/project-root.ts'
 import { type Alert, startPrometheus } from '../support/prometheus.ts'
 import { newSigningKey } from '../support/signing-key.ts'
 

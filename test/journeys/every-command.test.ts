@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { readDocument } from '../support/document.ts'
-import { ROOT } from '../support/generated.ts'
+import { ROOT } from '../support/project-root.ts'
 import { hasCommand, SHELLS, type ShellName, startShell } from '../support/shell.ts'
 
 const FOLDERS = ['', 'docs', 'bench', 'examples', 'helm', 'simulator']

@@ -4,7 +4,7 @@ import t from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { startBroker } from '../support/broker.ts'
 import { readDocument } from '../support/document.ts'
-import { ROOT } from '../support/generated.ts'
+import { ROOT } from '../support/project-root.ts'
 import { hasCommand, startShell } from '../support/shell.ts'
 
 const EXAMPLES: Readonly<Record<string, { command: string; needs: readonly string[] }>> = {

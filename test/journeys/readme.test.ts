@@ -11,7 +11,7 @@ import { startBroker } from '../support/broker.ts'
 import { createCaller } from '../support/caller.ts'
 import { readDocument } from '../support/document.ts'
 import { eventually } from '../support/eventually.ts'
-import { ROOT } from '../support/generated.ts'
+import { ROOT } from '../support/project-root.ts'
 import { inEachShell, type ShellName, startShell } from '../support/shell.ts'
 
 const readme = readDocument('README.md')

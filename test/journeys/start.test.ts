@@ -11,7 +11,7 @@ import type { Environment } from '../../src/config/config.ts'
 import { folderTrouble } from '../../src/store/embedded/data-folder.ts'
 import { newAdminKey, spawnValetkey } from '../support/broker.ts'
 import { eventually } from '../support/eventually.ts'
-import { ROOT } from '../support/generated.ts'
+import { ROOT } from '../support/project-root.ts'
 import { hasCommand, startShell } from '../support/shell.ts'
 
 async function folder(t: Test): Promise<string> {

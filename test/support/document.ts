@@ -1,7 +1,7 @@
 /** A Markdown document of the project, as a test reads it. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ROOT } from './generated.ts'
+import { ROOT } from './project-root.ts'
 
 export interface Document {
   readonly text: string

@@ -1,7 +1,8 @@
 /** `npm run generate`: writes the generated files. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { generatedFiles, ROOT } from './generated.ts'
+import { generatedFiles } from './generated.ts'
+import { ROOT } from './project-root.ts'
 
 for (const [path, text] of Object.entries(await generatedFiles())) {
   mkdirSync(dirname(`${ROOT}${path}`), { recursive: true })

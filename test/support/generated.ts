@@ -21,8 +21,7 @@ import type { ClientRow } from '../clients/client-row.ts'
 import { CLIENT_ROWS } from '../clients/table.ts'
 import { startBroker } from './broker.ts'
 import { renderChartDocs } from './chart-docs.ts'
-
-export const ROOT = new URL('../../', import.meta.url).pathname
+import { ROOT } from './project-root.ts'
 
 /** By path from the root. */
 export async function generatedFiles(): Promise<Readonly<Record<string, string>>> {

@@ -1,14 +1,23 @@
 /** SoftHSM2 of Debian: tokens in a folder, and the package that talks PKCS#11, compiled once for a machine. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
-import { PACKAGE } from '../../src/signers/pkcs11/hsm-faults.ts'
 import { isOnPath, type Provided, provideCommand, run } from './apt.ts'
-import { ROOT } from './generated.ts'
+import { ROOT } from './project-root.ts'
 import { CACHE } from './wheel-programs.ts'
 
 export const SOFTHSM_MODULE = '/usr/lib/softhsm/libsofthsm2.so'
 
+const { peerDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+const PACKAGE = `pkcs11js@${peerDependencies.pkcs11js}`
 const HOME = join(CACHE, PACKAGE.replace('@', '-'))
 const NATIVE = 'node_modules/pkcs11js/build/Release/pkcs11.node'
 const LINK = join(ROOT, 'node_modules/pkcs11js')

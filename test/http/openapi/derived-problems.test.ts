@@ -5,7 +5,7 @@ import { parse } from 'yaml'
 import { withDerivedProblems } from '../../../src/http/openapi/derived-problems.ts'
 import { problems } from '../../../src/http/problems/problem.ts'
 import { startBroker } from '../../support/broker.ts'
-import { ROOT } from '../../support/generated.ts'
+import { ROOT } from '../../support/project-root.ts'
 
 interface Operation {
   readonly security?: readonly object[]

@@ -9,7 +9,7 @@ import { TRIED_COMMANDS } from '../../../src/store/redis-connection/rights.ts'
 import { newAdminKey, startUnreadyProcess } from '../../support/broker.ts'
 import { createCaller } from '../../support/caller.ts'
 import { eventually } from '../../support/eventually.ts'
-import { ROOT } from '../../support/generated.ts'
+import { ROOT } from '../../support/project-root.ts'
 import { ask, type RedisServer, startRedis } from '../../support/redis.ts'
 import { documentedUser } from '../../support/redis-acl.ts'
 
