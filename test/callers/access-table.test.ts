@@ -23,6 +23,8 @@ interface Fixture {
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 const SOURCE_NAME = 'the name of the source of its token, in a problem'
 const DEPENDENT = 'the name of another that depends on it, in a `409`'
+/** Counts go back a few days. */
+const A_DAY_AGO = new Date(Date.now() - 86_400_000).toISOString()
 
 const world = await accessWorld(t)
 const { call, broker, expect, make, stage, apiKey, asking, newName } = world
@@ -399,7 +401,7 @@ const FIXTURES: Readonly<Record<string, () => Promise<Fixture> | Fixture>> = {
     }
   },
   'GET /incidents/exposure': () => ({
-    ask: asking('GET', '/incidents/exposure?since=2026-01-01T00:00:00Z&all=true'),
+    ask: asking('GET', `/incidents/exposure?since=${A_DAY_AGO}&all=true`),
   }),
   'GET /keyring': () => ({ ask: asking('GET', '/keyring') }),
   'POST /keyring/reseal': () => ({ ask: asking('POST', '/keyring/reseal') }),

@@ -172,7 +172,7 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'DELETE /freezes/{id}': { permission: 'service:manage', scope: 'all', or: 'tokens:revoke' },
   'GET /incidents/exposure': {
     ...{ permission: 'audit:read', scope: 'all' },
-    query: '?since=2026-01-01T00:00:00Z&all=true',
+    query: `?since=${new Date(Date.now() - 86_400_000).toISOString()}&all=true`,
   },
   'GET /keyring': { permission: 'service:manage', scope: 'all' },
   'POST /keyring/reseal': { permission: 'service:manage', scope: 'all' },
