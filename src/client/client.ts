@@ -199,7 +199,8 @@ function bodyIn({ response: { headers, status }, text }: Received): unknown {
   if (status === 204) return undefined
   if (!/[/+]json\b/.test(headers.get('content-type') ?? '')) return text
   try {
-    return JSON.parse(text)
+    const value: unknown = JSON.parse(text)
+    return value
   } catch {
     // The cause would have a part of the text, which may be a token.
     throw new UnreachableError(`the broker answered ${status} with a broken body`)

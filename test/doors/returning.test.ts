@@ -3,6 +3,7 @@ import t from 'tap'
 import { eventually } from '../support/eventually.ts'
 import { startFleet } from '../support/fleet.ts'
 import { lifeKnown } from '../support/lease-life.ts'
+import { listingAtRest } from '../support/listing.ts'
 import { startRedis } from '../support/redis.ts'
 import { monitorLines } from '../support/redis-monitor.ts'
 import { login, soap, textIn, told } from './soap-world.ts'
@@ -311,6 +312,7 @@ t.test('a returning caller costs Redis one lock and one message in ten seconds',
   const { id, key } = await makeKey('quiet')
   const form = { grant_type: 'client_credentials', client_id: id, client_secret: key }
   await ask({ form })
+  await listingAtRest(redis.port)
   const lines = await monitorLines(t, redis.port)
   for (let i = 0; i < 30; i += 1) t.equal((await ask({ form })).status, 200)
   const told = (await lines()).flatMap((line) =>

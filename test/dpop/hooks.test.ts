@@ -8,8 +8,8 @@ import { bind } from '../journeys/proofs-world.ts'
 import { MINUTE_MS, world } from '../journeys/salesforce-world.ts'
 import { unlessProvided } from '../support/apt.ts'
 import { readDocument } from '../support/document.ts'
-import { ROOT } from '../support/project-root.ts'
 import { lifeKnown } from '../support/lease-life.ts'
+import { ROOT } from '../support/project-root.ts'
 import { HOOKS } from './hook-toolchains.ts'
 
 t.test('each program is tried, and listed', async (t) => {

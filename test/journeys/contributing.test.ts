@@ -12,8 +12,8 @@ import type { TokenAnswer } from '../../src/grants/token-endpoint/token-answer.t
 import type { TokenRequest } from '../../src/grants/token-endpoint/token-endpoint.ts'
 import { newAdminKey, startBrokerProcess } from '../support/broker.ts'
 import { readDocument } from '../support/document.ts'
-import { ROOT } from '../support/project-root.ts'
 import { grantContextOf } from '../support/grant-context.ts'
+import { ROOT } from '../support/project-root.ts'
 import { startShell } from '../support/shell.ts'
 import { newSigningKey } from '../support/signing-key.ts'
 

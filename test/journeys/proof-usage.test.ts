@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import t from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { spawnValetkey, startBroker } from '../support/broker.ts'
-import { eventually } from '../support/eventually.ts'
 import { lifeKnown } from '../support/lease-life.ts'
-import { ask, startRedis } from '../support/redis.ts'
+import { listingAtRest } from '../support/listing.ts'
+import { startRedis } from '../support/redis.ts'
 import { monitorLines } from '../support/redis-monitor.ts'
 import { proofsWorld } from './proofs-world.ts'
 
@@ -87,12 +87,3 @@ t.test('a proof tells Redis nothing once the token is there', async (t) => {
     [],
   )
 })
-
-/** Waits until the indexer of the list has looked at all that the mint changed. */
-const listingAtRest = (port: number): Promise<unknown> =>
-  eventually(() =>
-    ask(port, async (client) => {
-      const isWhole = (await client.hexists('vk:{vk}:meta', 'listing_build')) === 0
-      return isWhole && (await client.zcard('vk:{vk}:listing:stale')) === 0
-    }),
-  )

@@ -8,8 +8,8 @@ import { spawnValetkey } from '../support/broker.ts'
 import { canary, findLeaks } from '../support/canaries.ts'
 import { eventually } from '../support/eventually.ts'
 import { startFleet } from '../support/fleet.ts'
-import { ROOT } from '../support/project-root.ts'
 import { type ReceivedSpan, startOtlpReceiver } from '../support/otlp-receiver.ts'
+import { ROOT } from '../support/project-root.ts'
 import { freePort } from '../support/redis.ts'
 
 t.setTimeout(120_000)
