@@ -1,5 +1,5 @@
 /** Generates the tables of `docs/audit.md`. */
-import { ACTIONS } from '../src/audit/event.ts'
+import { ACTIONS } from '../src/audit/actions.ts'
 import { SHARES } from '../src/audit/shares.ts'
 
 const table = (head: readonly string[], rows: readonly (readonly unknown[])[]): string =>

@@ -44,7 +44,7 @@ import { composeDoorHandOut } from '../tokens/look/compose.ts'
 import { registerOAuthRoutes } from '../tokens/oauth/oauth-routes.ts'
 import { composeProofs } from '../tokens/prove/compose.ts'
 import type { TokenEvents } from '../tokens/token-events.ts'
-import { createCallerCounts } from '../usage/caller-counts.ts'
+import { composeUsage } from '../usage/compose.ts'
 import { createProofUsage } from '../usage/proof-usage.ts'
 import { composeWebhooks } from '../webhooks/compose.ts'
 import type { AppDependencies } from './app-dependencies.ts'
@@ -168,7 +168,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const webhooks = composeWebhooks({
     ...{ core, settings: config, integrations, proxy, meter: metering.webhooks },
   })
-  const counts = createCallerCounts({ documents: store.documents, runtime, log })
+  const counts = composeUsage({ core, engine, integrations, audit, settings: config, metering })
   const search = createAuditSearch({
     events: store.events,
     labelsOf: async (name) => (await unlessUnusable(integrations.read(name)))?.labels,
@@ -263,8 +263,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     signers,
     { stop: dataKeys.wrappers.stop },
     { start: audit.start, stop: audit.close },
-    counts,
     webhooks,
+    counts,
     subscription,
     engine,
     indexer,

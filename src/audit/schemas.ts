@@ -1,7 +1,8 @@
 /** The wire form of the audit. */
 import { type Static, type TSchema, Type } from 'typebox'
 import { TEXT_FORMS } from '../http/text-forms.ts'
-import { ACTIONS, type Action, type AuditOutcome, type EventDetail, OUTCOMES } from './event.ts'
+import { ACTIONS, type Action } from './actions.ts'
+import { type AuditOutcome, type EventDetail, OUTCOMES } from './event.ts'
 
 const ActionSchema = Type.Unsafe<Action>({ type: 'string', enum: Object.keys(ACTIONS) })
 
@@ -48,6 +49,11 @@ const DETAIL = {
     }),
   ),
   record: Type.Optional(Type.String({ description: 'Kind of a record of the store' })),
+  network: Type.Optional(
+    Type.String({ description: 'The /24 or /64 of a caller, or a keyed hash of it' }),
+  ),
+  reads: Type.Optional(Type.Integer({ description: 'Tokens that a caller read within the hour' })),
+  usual: Type.Optional(Type.Integer({ description: 'Those of its busiest hour before' })),
 } satisfies Record<StoredDetail, TSchema>
 
 export const AuditEventSchema = Type.Object(

@@ -36,7 +36,7 @@ export const SHARES = {
     keep: 10_000,
     listed: 20,
     isDurable: false,
-    meaning: 'tests, proofs that failed, and connecting',
+    meaning: 'tests, proofs that failed, connecting, and unusual callers',
   },
   denials: {
     keep: 10_000,

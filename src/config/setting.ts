@@ -201,6 +201,10 @@ export const SETTINGS = {
   tlsClientCaFile: optional('VALETKEY_TLS_CLIENT_CA_FILE', read.path, {
     meaning: 'PEM file with the CA of client certificates (mTLS).',
   }),
+  callerNetworks: withDefault('VALETKEY_CALLER_NETWORKS', 'hashed', read.oneOf('hashed', 'plain'), {
+    meaning:
+      'How the networks of callers are kept ([docs/unusual.md](unusual.md)): `hashed` under a key of the keyring, or `plain`, so that events name them.',
+  }),
   docs: withDefault('VALETKEY_DOCS', 'on', read.onOff, {
     meaning: '`on` or `off`: `/docs` and the OpenAPI document.',
   }),

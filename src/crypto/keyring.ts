@@ -22,6 +22,8 @@ export interface Keyring {
   readonly keyIds: readonly string[]
   /** For data that is stored in plain text. */
   readonly macs: Macs
+  /** For names that stand for data which is not stored itself. */
+  readonly pseudonyms: Macs
   /** Returns a compact JWE that is bound to the record name. */
   seal(record: string, plaintext: string): Promise<string>
   /** Throws only `record_corrupt`. */
@@ -43,6 +45,9 @@ export function sealedWith(jwe: string): string | undefined {
   }
 }
 
+/** Part of the stored form: a change makes all stored names unknown. */
+const PSEUDONYMS = 'valetkey/pseudonym/1'
+
 const HEADER_MEMBERS = 'alg,enc,kid,rec'
 /** Far above the size of any record. Protects the parser. */
 const JWE_MAX_CHARACTERS = 4 * 1024 * 1024
@@ -60,6 +65,7 @@ export function createKeyring(keys: readonly SealingKey[]): Keyring {
     add(key)
   }
   const macs = createMacs(keys)
+  const pseudonyms = createMacs(keys, PSEUDONYMS)
   let keyIds: readonly string[] = Object.freeze([...byId.keys()])
   const sealingKeyId = keyIds[0]
   const sealingKey = sealingKeyId === undefined ? undefined : byId.get(sealingKeyId)
@@ -100,6 +106,7 @@ export function createKeyring(keys: readonly SealingKey[]): Keyring {
       return keyIds
     },
     macs,
+    pseudonyms,
     seal,
     open,
     async reseal(jwe) {
@@ -110,6 +117,7 @@ export function createKeyring(keys: readonly SealingKey[]): Keyring {
       if (byId.has(key.id)) return
       add(key)
       macs.learn(key)
+      pseudonyms.learn(key)
       keyIds = Object.freeze([...byId.keys()])
     },
   }

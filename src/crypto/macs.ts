@@ -8,8 +8,13 @@ export type Macs = ReturnType<typeof createMacs>
 const PURPOSE = 'valetkey/record-mac/1'
 const KEY_BYTES = 32
 
-/** Derives keys by HKDF (RFC 5869), so that the wrapping key has only one use. The first key makes codes; all keys verify them. */
-export function createMacs(keys: readonly { readonly id: string; readonly key: Uint8Array }[]) {
+/** Derives keys by HKDF (RFC 5869), so that the wrapping key has only one use. The first key makes codes; all keys verify them. `purpose`: codes of one purpose do not verify for another. */
+export function createMacs(
+  keys: readonly { readonly id: string; readonly key: Uint8Array }[],
+  purpose = PURPOSE,
+) {
+  const derived = (key: Uint8Array): KeyObject =>
+    createSecretKey(Buffer.from(hkdfSync('sha256', key, '', purpose, KEY_BYTES)))
   const byId = new Map(keys.map(({ id, key }) => [id, derived(key)] as const))
   const first = keys[0]
   if (!first) throw new TypeError('A keyring needs a sealing key')
@@ -20,6 +25,11 @@ export function createMacs(keys: readonly { readonly id: string; readonly key: U
     keyId: first.id,
     /** 43 characters of base64url. */
     make: (text: string): string => macOf(signing, text).toString('base64url'),
+    /** As `make`, with one of the sealing keys. Undefined: it is not in the keyring. */
+    makeWith(keyId: string, text: string): string | undefined {
+      const key = byId.get(keyId)
+      return key && macOf(key, text).toString('base64url')
+    },
     /** Adds a key that verifies. */
     learn({ id, key }: { readonly id: string; readonly key: Uint8Array }): void {
       byId.set(id, derived(key))
@@ -34,9 +44,6 @@ export function createMacs(keys: readonly { readonly id: string; readonly key: U
     },
   }
 }
-
-const derived = (key: Uint8Array): KeyObject =>
-  createSecretKey(Buffer.from(hkdfSync('sha256', key, '', PURPOSE, KEY_BYTES)))
 
 const macOf = (key: KeyObject, text: string): Buffer =>
   createHmac('sha256', key).update(text).digest()

@@ -1,4 +1,4 @@
-import { BlockList, isIP, isIPv6 } from 'node:net'
+import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net'
 
 /** Whether IANA's special-purpose registries allow the address on the public internet. */
 export function isPublicAddress(address: string): boolean {
@@ -67,4 +67,12 @@ export function networkOf(address: string): string {
     : []
   const groups = [...left, ...zeros, ...right].slice(0, 4)
   return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`
+}
+
+/** The /24 of an IPv4 address, or the /64 of an IPv6 address: usually one site. Undefined: it is no address. */
+export function subnetOf(address: string): string | undefined {
+  // A connection that is gone has no address any more, and one with a zone has no site.
+  if (isIP(address) === 0 || address.includes('%')) return undefined
+  const network = networkOf(address)
+  return isIPv4(network) ? network.replace(/[0-9]+$/, '0/24') : network
 }

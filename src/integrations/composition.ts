@@ -65,7 +65,7 @@ export function definitionOf(
   current: Integration | undefined,
 ): Definition {
   const { credential, identity, loginUrl: url, refreshTokenIdleDays, ...others } = input
-  const { exchangeLoginUrls: urls, dpop, ...rest } = others
+  const { exchangeLoginUrls: urls, dpop, watch = true, ...rest } = others
   const loginUrl = hosts.checkLoginUrl(url)
   const isFormer = current !== undefined && current.exchangeLoginUrls === undefined
   const exchangeLoginUrls = urls?.map((one) => hosts.checkLoginUrl(one)) ?? []
@@ -80,6 +80,7 @@ export function definitionOf(
     ...(presentsRefreshToken(rest) && {
       refreshTokenIdleDays: refreshTokenIdleDays ?? REFRESH_TOKEN_IDLE_DAYS,
     }),
+    ...(!watch && { watch }),
     ...(asksForBound({ dpop }) && { dpop: { mode: 'on' as const, keyStorage: 'broker' as const } }),
     identity: { ...identity, pin: identity?.pin ?? defaultPin(loginUrl) },
     credentialFrom:
@@ -127,6 +128,7 @@ const DEFINITION_MEMBERS = [
   'grant',
   'tokenLifetime',
   'keepWarm',
+  'watch',
   'loginsPerHour',
   'refreshTokenIdleDays',
   'serveTokens',

@@ -48,6 +48,8 @@ export interface Definition {
   /** For a grant that presents a refresh token. 1 to 365. */
   readonly refreshTokenIdleDays?: number
   readonly serveTokens: boolean
+  /** False: what is unusual about it makes no events. */
+  readonly watch?: false
   /** Normalised login URLs, besides its own, where other integrations may exchange its token. Absent: a former release wrote the record, and any URL is allowed. */
   readonly exchangeLoginUrls?: readonly string[]
   readonly identity: IdentityRule
@@ -87,6 +89,9 @@ export function defaultPin(loginUrl: string): Pin {
     ? 'user'
     : 'org_and_user'
 }
+
+/** Whether what is unusual about it makes events. */
+export const isWatched = ({ watch }: Pick<Integration, 'watch'>): boolean => watch !== false
 
 /** The version alone is not unique: it starts at 1 again if an integration is deleted and created again. */
 export const etagOf = ({ uid, version }: Pick<Integration, 'uid' | 'version'>): string =>

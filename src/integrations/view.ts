@@ -5,7 +5,7 @@ import { BrokerError } from '../errors/errors.ts'
 import { camelKeys, snakeKeys } from '../http/server/casing.ts'
 import { deploymentNamed } from './certificate-deployment.ts'
 import type { IntegrationInput } from './composition.ts'
-import type { Integration } from './integration.ts'
+import { type Integration, isWatched } from './integration.ts'
 import type { IntegrationBody, IntegrationView, WrittenView } from './schemas/schemas.ts'
 import type { IntegrationStatus } from './status.ts'
 
@@ -35,6 +35,7 @@ export function writableOf(integration: Integration): Record<string, unknown> {
     }),
     token_lifetime: integration.tokenLifetime,
     keep_warm: integration.keepWarm,
+    watch: isWatched(integration),
     logins_per_hour: integration.loginsPerHour,
     ...(integration.refreshTokenIdleDays !== undefined && {
       refresh_token_idle_days: integration.refreshTokenIdleDays,

@@ -15,6 +15,7 @@ import type { EngineMeter } from '../tokens/engine-meter.ts'
 import type { ProofRefusal } from '../tokens/prove/proof-meter.ts'
 import type { StatusReader } from '../tokens/serve/status.ts'
 import type { Tracing } from '../tracing/tracing.ts'
+import type { UnusualAction } from '../usage/unusual.ts'
 import type { WebhookMeter } from '../webhooks/webhook-queue.ts'
 import { createEngineMeter, tracedMeter } from './engine-meter.ts'
 import { type GaugeSources, sampleGauges } from './gauges.ts'
@@ -47,6 +48,8 @@ interface Metering {
   readonly webhooks: WebhookMeter
   /** Counts a proof, or why it was refused. */
   proof(result: 'signed' | ProofRefusal): void
+  /** Counts something unusual about an integration. */
+  unusual(action: UnusualAction): void
   readonly file: FileMeter
   /** Sets the sources of gauges. These metrics are absent before the call. */
   observe(sources: ObservedSources): void
@@ -145,6 +148,7 @@ export function composeMetering(dependencies: {
         metrics.histogram('valetkey_signature_duration_seconds', { signer }).observe(ms / 1000)
       },
     },
+    unusual: (action) => metrics.counter('valetkey_unusual_total', { action }).add(),
     proof: (result) => metrics.counter('valetkey_proofs_total', { result }).add(),
     webhooks: {
       sent: (outcome) => metrics.counter('valetkey_webhook_attempts_total', { outcome }).add(),

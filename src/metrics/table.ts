@@ -9,6 +9,7 @@ import { PROOF_METRICS } from './proof-table.ts'
 import type { LabelRows, MetricTable } from './registry.ts'
 import { SIGNER_METRICS } from './signer-table.ts'
 import { STORE_METRICS } from './store-table.ts'
+import { USAGE_METRICS } from './usage-table.ts'
 
 /** Results of a token request. */
 export const READ_RESULTS = [
@@ -150,10 +151,7 @@ export const METRICS = {
     type: 'gauge',
     help: 'Freezes in force, as this replica knows them.',
   },
-  valetkey_login_loops_total: {
-    type: 'counter',
-    help: 'Clients refused at a door because they logged in again and again with a token that is alive.',
-  },
+  ...USAGE_METRICS,
   valetkey_callbacks_refused_total: {
     type: 'counter',
     help: 'Callbacks of browsers with a state that is unknown, was used before, or is too old.',

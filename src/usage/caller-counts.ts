@@ -20,17 +20,32 @@ import {
   withRequests,
 } from './called-requests.ts'
 import {
-  bucketOf,
   type CallerRow,
   type CountsByCaller,
+  countRead,
   DayCount,
   merged,
   type ReadonlyCounts,
   rowsOf,
 } from './caller-days.ts'
+import {
+  type AddressesByCaller,
+  keepAddresses,
+  mergedNetworks,
+  type NetworkNames,
+  noteAddress,
+  StoredNetworks,
+} from './caller-networks.ts'
+import { newCallers, type Unusual, unusualRates } from './unusual.ts'
 
 export interface CallerCounts {
-  note(principalId: string, lease: Pick<Lease, 'integration' | 'uid'>, at: number): void
+  /** A token was handed out to a request from this address. */
+  note(
+    principalId: string,
+    lease: Pick<Lease, 'integration' | 'uid'>,
+    at: number,
+    address: string,
+  ): void
   /** A request to Salesforce that a principal named. */
   noteRequest(request: CalledRequest, lease: Pick<Lease, 'integration' | 'uid'>, at: number): void
   /** The written counts of all replicas, sorted by principal. */
@@ -46,7 +61,8 @@ const AT_ONCE = 50
 /** At the end, where others are faster again and again. */
 const LAST_TRIES = 5
 const DAY_MS = 86_400_000
-const KEPT_MS = 31 * DAY_MS
+/** An integration that nobody read for a month has no counts, but its next reader is new. */
+const KEPT_MS = 100 * DAY_MS
 
 const StoredCounts = Type.Object({
   /** A new integration with the same name starts at zero. */
@@ -54,6 +70,10 @@ const StoredCounts = Type.Object({
   counts: Type.Array(Type.Tuple([Type.String(), Type.Array(DayCount)])),
   /** Absent: nobody named a request, or a former release wrote it. */
   requests: Type.Optional(SeenRequests),
+  /** Epoch milliseconds since which all reads are counted. Absent: a former release wrote it. */
+  since: Type.Optional(Type.Number()),
+  /** Absent: nobody looks for what is unusual. */
+  networks: Type.Optional(StoredNetworks),
 })
 
 type StoredCounts = BodyOf<typeof StoredCounts>
@@ -65,14 +85,26 @@ interface Fresh {
   readonly uid: string
   readonly counts: CountsByCaller
   readonly requests: RequestCounts
+  readonly addresses: AddressesByCaller
+}
+
+/** Looks for what is unusual. */
+interface CallerWatch {
+  readonly names: NetworkNames
+  /** Whether the integration is watched. */
+  isOn(integration: Pick<Lease, 'integration' | 'uid'>): Promise<boolean>
+  /** Something unusual was found, by this replica alone. Must not throw. */
+  found(integration: string, unusual: Unusual): void
 }
 
 export function createCallerCounts(dependencies: {
   readonly documents: Pick<Documents, 'read' | 'write'>
   readonly runtime: Runtime
   readonly log: Pick<Log, 'warn'>
+  /** Absent: nothing is unusual. */
+  readonly watch?: CallerWatch
 }): CallerCounts {
-  const { documents, runtime, log } = dependencies
+  const { documents, runtime, log, watch } = dependencies
   const { now } = runtime
   let fresh = new Map<string, Fresh>()
   let writing: Promise<void> | undefined
@@ -81,27 +113,47 @@ export function createCallerCounts(dependencies: {
   /** Whether other replicas were faster at the last write. */
   let isContended = false
 
-  const store = (name: string, { uid, counts, requests }: Fresh) =>
-    CALLERS.update(
+  /** The last attempt to write decides what was unusual, because it saw what all others wrote. */
+  const store = async (name: string, { uid, counts, requests, addresses }: Fresh) => {
+    const names = watch && (await watch.isOn({ integration: name, uid })) ? watch.names : undefined
+    let unusual: readonly Unusual[] = []
+    await CALLERS.update(
       documents,
       name,
       (stored) => {
-        const known = requestsIn(stored?.body, uid)
+        const body = stored?.body.uid === uid ? stored.body : undefined
+        const at = now()
+        const known = requestsIn(body)
+        const before = countsIn(body)
+        const after = merged(before, counts, at)
+        const reads = { before, fresh: counts, after }
+        const since = body?.since ?? earliest(before) ?? earliest(counts) ?? at
+        const places =
+          names && mergedNetworks(body?.networks ?? [], addresses, { uid, names, now: at })
+        unusual = places
+          ? [
+              ...newCallers(reads, { since, now: at }),
+              ...places.found.map((it) => ({ action: 'caller.new_network' as const, ...it })),
+              ...unusualRates(reads, at),
+            ]
+          : []
         return {
-          uid,
-          counts: [...merged(countsIn(stored?.body, uid), counts, now())],
+          ...{ uid, counts: [...after], since },
           ...((known.size > 0 || requests.size > 0) && {
-            requests: [...mergedRequests(known, requests, now())],
+            requests: [...mergedRequests(known, requests, at)],
           }),
+          ...(places && { networks: places.networks }),
         }
       },
       () => now() + KEPT_MS,
     )
+    for (const one of unusual) watch?.found(name, one)
+  }
 
   const freshOf = ({ integration, uid }: Pick<Lease, 'integration' | 'uid'>): Fresh => {
     const counted = fresh.get(integration)
     if (counted?.uid === uid) return counted
-    const begun = { uid, counts: new Map(), requests: new Map() }
+    const begun = { uid, counts: new Map(), requests: new Map(), addresses: new Map() }
     fresh.set(integration, begun)
     return begun
   }
@@ -114,7 +166,9 @@ export function createCallerCounts(dependencies: {
     const requests = current
       ? mergedRequests(former.requests, current.requests, now())
       : former.requests
-    fresh.set(name, { uid: former.uid, counts, requests })
+    const addresses = current?.addresses ?? new Map()
+    keepAddresses(addresses, former.addresses)
+    fresh.set(name, { uid: former.uid, counts, requests, addresses })
   }
 
   const writeAll = async () => {
@@ -164,10 +218,10 @@ export function createCallerCounts(dependencies: {
   }
 
   return {
-    note(principalId, lease, at) {
-      const bucket = bucketOf(freshOf(lease).counts, principalId, at)
-      bucket.lastAt = at
-      bucket.count += 1
+    note(principalId, lease, at, address) {
+      const { counts, addresses } = freshOf(lease)
+      countRead(counts, principalId, at)
+      noteAddress(addresses, principalId, address)
     },
     noteRequest(request, lease, at) {
       noteRequest(freshOf(lease).requests, request, at)
@@ -175,8 +229,9 @@ export function createCallerCounts(dependencies: {
     async read({ name, uid }) {
       await settle()
       const stored = await CALLERS.read(documents, name)
-      const requests = requestRows(mergedRequests(requestsIn(stored?.body, uid), new Map(), now()))
-      return withRequests(rowsOf(countsIn(stored?.body, uid), now()), requests)
+      const body = stored?.body.uid === uid ? stored.body : undefined
+      const requests = requestRows(mergedRequests(requestsIn(body), new Map(), now()))
+      return withRequests(rowsOf(countsIn(body), now()), requests)
     },
     start: task.start,
     async stop() {
@@ -189,8 +244,13 @@ export function createCallerCounts(dependencies: {
   }
 }
 
-const requestsIn = (stored: StoredCounts | undefined, uid: string): ReadonlyRequestCounts =>
-  new Map(stored?.uid === uid ? stored.requests : [])
+const requestsIn = (stored: StoredCounts | undefined): ReadonlyRequestCounts =>
+  new Map(stored?.requests)
 
-const countsIn = (stored: StoredCounts | undefined, uid: string): ReadonlyCounts =>
-  new Map(stored?.uid === uid ? stored.counts : [])
+const countsIn = (stored: StoredCounts | undefined): ReadonlyCounts => new Map(stored?.counts)
+
+/** Undefined: nobody read. */
+function earliest(counts: ReadonlyCounts): number | undefined {
+  const times = [...counts.values()].flatMap((days) => days.map(({ firstAt }) => firstAt))
+  return times.length === 0 ? undefined : Math.min(...times)
+}

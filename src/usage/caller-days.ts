@@ -7,6 +7,12 @@ export const DayCount = Type.Object({
   firstAt: Type.Number(),
   lastAt: Type.Number(),
   count: Type.Number(),
+  /** The last hour with reads, in hours since 1970. Kept for the last day only. */
+  hour: Type.Optional(Type.Number()),
+  /** Reads in it. */
+  inHour: Type.Optional(Type.Number()),
+  /** Most reads in one of the other hours. Absent: a former release wrote it. */
+  peak: Type.Optional(Type.Number()),
 })
 
 export type DayCount = Static<typeof DayCount>
@@ -38,17 +44,39 @@ export interface RequestRow {
 }
 
 const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
 const DAYS = 30
 /** Per integration. The principals with the oldest reads are dropped first. */
 export const PRINCIPALS_MAX = 1_000
 
-/** Returns the bucket of this day and creates it if necessary. */
-export function bucketOf(counts: CountsByCaller, principal: string, at: number): DayCount {
+/** The first day that counts. */
+export const oldestDay = (now: number): number => Math.floor(now / DAY_MS) - DAYS + 1
+
+/** Counts one read. */
+export function countRead(counts: CountsByCaller, principal: string, at: number): void {
+  const bucket = bucketOf(counts, principal, at)
+  const hour = Math.floor(at / HOUR_MS)
+  if (bucket.hour !== hour) {
+    bucket.peak = busiestHour(bucket)
+    bucket.hour = hour
+    bucket.inHour = 0
+  }
+  bucket.inHour = (bucket.inHour ?? 0) + 1
+  bucket.lastAt = at
+  bucket.count += 1
+}
+
+/** Reads in the busiest hour of the day. Not known: all reads of the day, which is not less. */
+export const busiestHour = ({ count, peak, inHour = 0 }: Readonly<DayCount>): number =>
+  peak === undefined ? count : Math.max(peak, inHour)
+
+/** The bucket of this day, which is created if necessary. */
+function bucketOf(counts: CountsByCaller, principal: string, at: number): DayCount {
   const day = Math.floor(at / DAY_MS)
   const days = counts.get(principal)
   const last = days?.at(-1)
   if (last?.day === day) return last
-  const bucket = { day, firstAt: at, lastAt: at, count: 0 }
+  const bucket = { day, firstAt: at, lastAt: at, count: 0, hour: 0, inHour: 0, peak: 0 }
   if (days) days.push(bucket)
   else counts.set(principal, [bucket])
   return bucket
@@ -56,12 +84,12 @@ export function bucketOf(counts: CountsByCaller, principal: string, at: number):
 
 /** The sum of both, without days older than 30 days. */
 export function merged(one: ReadonlyCounts, other: ReadonlyCounts, now: number): CountsByCaller {
-  const oldest = Math.floor(now / DAY_MS) - DAYS
+  const oldest = oldestDay(now)
   const principals = new Set([...one.keys(), ...other.keys()])
   const all = [...principals]
     .map((principal) => {
       const days = [...(one.get(principal) ?? []), ...(other.get(principal) ?? [])]
-      return [principal, addedUp(days.filter(({ day }) => day > oldest))] as const
+      return [principal, addedUp(days.filter(({ day }) => day >= oldest))] as const
     })
     .filter(([, days]) => days.length > 0)
   if (all.length > PRINCIPALS_MAX) {
@@ -83,17 +111,34 @@ export function rowsOf(counts: ReadonlyCounts, now: number): readonly CallerRow[
 }
 
 function addedUp(days: readonly Readonly<DayCount>[]): DayCount[] {
-  const byDay = new Map<number, DayCount>()
+  const byDay = new Map<number, Readonly<DayCount>>()
   for (const next of days) {
-    const { day, firstAt, lastAt, count } = byDay.get(next.day) ?? { ...next, count: 0 }
-    byDay.set(day, {
-      day,
-      firstAt: Math.min(firstAt, next.firstAt),
-      lastAt: Math.max(lastAt, next.lastAt),
-      count: count + next.count,
-    })
+    const known = byDay.get(next.day)
+    byDay.set(next.day, known ? sumOf(known, next) : next)
   }
-  return [...byDay.values()].sort((a, b) => a.day - b.day)
+  const all = [...byDay.values()].sort((a, b) => a.day - b.day)
+  return all.map((day, place) => (place === all.length - 1 ? day : pastOf(day)))
+}
+
+function sumOf(one: Readonly<DayCount>, other: Readonly<DayCount>): DayCount {
+  const hour = Math.max(one.hour ?? 0, other.hour ?? 0)
+  const both = [one, other]
+  const isInHour = (of: Readonly<DayCount>) => of.hour === hour
+  return {
+    day: one.day,
+    firstAt: Math.min(one.firstAt, other.firstAt),
+    lastAt: Math.max(one.lastAt, other.lastAt),
+    count: one.count + other.count,
+    hour,
+    inHour: both.filter(isInHour).reduce((sum, { inHour = 0 }) => sum + inHour, 0),
+    peak: Math.max(...both.map((of) => (isInHour(of) ? of.peak : undefined) ?? busiestHour(of))),
+  }
+}
+
+/** Without what only the last day needs. */
+const pastOf = (past: Readonly<DayCount>): DayCount => {
+  const { hour: _hour, inHour: _inHour, ...day } = past
+  return past.hour === undefined ? day : { ...day, peak: busiestHour(past) }
 }
 
 const lastOf = (days: readonly DayCount[]) => Math.max(...days.map(({ lastAt }) => lastAt))

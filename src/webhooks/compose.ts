@@ -8,7 +8,7 @@ import { TRIED_GRANTS, type Tried } from '../grants/token-endpoint/tried.ts'
 import { createOutbound, type OutboundDependencies } from '../http/outbound/outbound.ts'
 import type { Identity } from '../identity/identity.ts'
 import { createPinStore, type PinStore } from '../identity/pin-store.ts'
-import type { Integration } from '../integrations/integration.ts'
+import { type Integration, isWatched } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Core } from '../store/core.ts'
@@ -131,6 +131,7 @@ function described(integration: Integration, { publicUrl, pins }: DescribedFrom)
   const credentialOf = (id: string) => credentials.find((credential) => credential.id === id)
   return {
     uid,
+    isWatched: isWatched(integration),
     common: {
       labels,
       ...(publicUrl !== undefined && { url: `${publicUrl}/integrations/${name}` }),

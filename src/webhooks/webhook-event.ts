@@ -14,6 +14,11 @@ const WEBHOOK_EVENTS = {
   'freeze.created': 'Integrations were frozen',
   'freeze.lifted': 'A freeze was lifted',
   'integration.login_loop': 'A client logs in again and again with a token that is alive',
+  'caller.new': 'A caller read it for the first time in 30 days',
+  'caller.new_network': 'A caller came from a network that it did not use in 30 days',
+  'caller.unusual_rate': 'A caller reads far more than it did before',
+  'integration.scopes_changed': 'A token has other scopes than before, or lacks expected ones',
+  'integration.instance_changed': 'The org answers at another host than before',
 } as const
 
 export type WebhookType = keyof typeof WEBHOOK_EVENTS

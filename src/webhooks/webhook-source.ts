@@ -10,6 +10,7 @@ import { waitFor } from '../runtime/timeout.ts'
 import { isLostRace } from '../store/compare-and-set.ts'
 import { documentKind, type StoredDocument } from '../store/documents.ts'
 import type { Documents, Store } from '../store/store.ts'
+import { isUnusual, type UnusualAction } from '../usage/unusual.ts'
 import {
   HealthState,
   type HealthTransition,
@@ -28,6 +29,8 @@ import type { WebhookQueue } from './webhook-queue.ts'
 /** Data of an event besides its name. Undefined: the integration is gone. */
 export interface Described {
   readonly uid: string
+  /** Whether what is unusual about it makes events. */
+  readonly isWatched: boolean
   readonly common: WebhookData
   readonly certificate: (credential: string) => WebhookData
   readonly refusal: (reason: string | null) => WebhookData
@@ -138,6 +141,24 @@ export function createWebhookSource(dependencies: {
     })
   }
 
+  /** `principal` is null for a token. */
+  const tellUnusual = async (
+    { by: { principal }, entry, at }: Noted,
+    type: WebhookType,
+    { uid, common }: Described,
+  ) => {
+    const { integration, detail: { network, reads, usual } = {} } = entry
+    await add({
+      ...{ id: eventIdOf(type, uid, principal ?? '', network ?? '', at), type, integration, at },
+      data: {
+        ...common,
+        ...(principal !== null && { by: principal }),
+        ...(network !== undefined && { network }),
+        ...(reads !== undefined && { reads, usual }),
+      },
+    })
+  }
+
   const tellFreeze = async ({ by, entry, at }: Noted, type: 'freeze.created' | 'freeze.lifted') => {
     const { freeze = '' } = entry.detail ?? {}
     const data = { freeze, by: by.principal }
@@ -158,6 +179,10 @@ export function createWebhookSource(dependencies: {
     }
     if (action === 'login.looped') {
       await tellLoop(noted, described)
+      return
+    }
+    if (isUnusual(action)) {
+      if (described.isWatched) await tellUnusual(noted, UNUSUAL_TYPES[action], described)
       return
     }
     const sign = signOf(noted.entry)
@@ -220,6 +245,14 @@ export function createWebhookSource(dependencies: {
   }
 }
 
+const UNUSUAL_TYPES = {
+  'caller.new': 'caller.new',
+  'caller.new_network': 'caller.new_network',
+  'caller.unusual_rate': 'caller.unusual_rate',
+  'scope.changed': 'integration.scopes_changed',
+  'instance.changed': 'integration.instance_changed',
+} as const satisfies Record<UnusualAction, WebhookType>
+
 /** Whether the error may be temporary. Then the work is retried and nothing is lost. */
 const mayPass = (error: unknown): boolean => isStoreTrouble(error) || isLostRace(error)
 
@@ -228,7 +261,7 @@ const isOfFreeze = ({ action }: AuditEntry): boolean =>
 
 const isOfInterest = (entry: AuditEntry): boolean => {
   const { action, outcome = 'success' } = entry
-  if (isOfFreeze(entry)) return true
+  if (isOfFreeze(entry) || isUnusual(action)) return true
   if (action === 'certificate.expiring' || action === 'login.looped') return true
   if (action === 'credential.activated') return outcome === 'success'
   return signOf(entry) !== undefined

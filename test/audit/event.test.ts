@@ -1,5 +1,6 @@
 import t from 'tap'
-import { ACTIONS, eventText, NOBODY } from '../../src/audit/event.ts'
+import { ACTIONS } from '../../src/audit/actions.ts'
+import { eventText, NOBODY } from '../../src/audit/event.ts'
 
 t.test('only token reads and proofs stay out of the store', async (t) => {
   const lineOnly = Object.entries(ACTIONS).filter(([, { share }]) => share === null)

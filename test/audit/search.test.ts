@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import type { Action } from '../../src/audit/event.ts'
+import type { Action } from '../../src/audit/actions.ts'
 import { createAuditSearch } from '../../src/audit/search.ts'
 import type { Permit, Principal } from '../../src/callers/policy.ts'
 import { eachEngine } from '../support/store-engines.ts'

@@ -82,6 +82,7 @@ t.test('reads no settings as the defaults of the contract', async (t) => {
     tlsKeyFile: undefined,
     tlsClientCaFile: undefined,
     docs: true,
+    callerNetworks: 'hashed',
     soapLogin: true,
     logLevel: 'info',
     otlpEndpoint: undefined,
@@ -137,6 +138,7 @@ t.test('reads every setting', async (t) => {
     VALETKEY_TLS_KEY_FILE: '/tls.key',
     VALETKEY_TLS_CLIENT_CA_FILE: '/ca.crt',
     VALETKEY_DOCS: 'off',
+    VALETKEY_CALLER_NETWORKS: 'plain',
     VALETKEY_SOAP_LOGIN: 'off',
     VALETKEY_LOG_LEVEL: 'debug',
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318/otlp',
@@ -256,6 +258,7 @@ t.test('reports each mistake with its variable', async (t) => {
     ['VALETKEY_TRUST_PROXY', '10.0.0.0/33', 'a', '10.0.0/8', '::/129', '10.0.0.0/8/8', '10.0.0.1,'],
     ['VALETKEY_DOCS', 'true', 'yes', 'ON'],
     ['VALETKEY_SOAP_LOGIN', 'true', 'yes', 'OFF'],
+    ['VALETKEY_CALLER_NETWORKS', 'hash', 'Plain', 'off'],
     ['VALETKEY_LOG_LEVEL', 'verbose', 'INFO'],
   ]
   const cluster = { ...redis, VALETKEY_REDIS_URL: 'redis+cluster://a' }

@@ -249,3 +249,82 @@ t.test('a refresh token that works no more is told, and no more than that', asyn
   await stop()
   await come('integration.not_connected')
 })
+
+t.test(
+  'what is unusual about callers is told once for the fleet, and not without watch',
+  async (t) => {
+    const { receiver, env } = await start(t, [])
+    let aheadMs = 0
+    const now = () => Date.now() + aheadMs
+    const simulator = await startSimulator({ now })
+    t.teardown(() => simulator.stop())
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const options = {
+      ...{ loginHosts: [simulator.origins.myDomain], redisUrl: redis.url, now },
+      ...{ keyring: generateKeyring(Date.now()).reveal(), adminKey: newAdminKey() },
+      env: { ...env, VALETKEY_TRUST_PROXY: '127.0.0.1/32', VALETKEY_METRICS_PORT: '1' },
+    }
+    const replicas = [await startBroker(t, options), await startBroker(t, options)]
+    const [one] = replicas
+    if (!one) throw new Error('no replica')
+    const app = simulator.addClientCredentialsApp()
+    const put = await one.call('PUT', '/integrations/billing', {
+      body: {
+        login_url: app.loginUrl,
+        grant: { type: 'client_credentials', client_id: app.clientId },
+        credential: { client_secret: app.clientSecret },
+      },
+    })
+    t.match(put, { status: 201, body: { watch: true } })
+    const keyOf = async (name: string): Promise<string> => {
+      const body = { name, permissions: ['tokens:read'], integrations: ['billing'] }
+      return (await one.call('POST', '/api-keys', { body })).body.key
+    }
+    const [known, stolen, later] = [await keyOf('a'), await keyOf('b'), await keyOf('c')]
+    const read = async (key: string | undefined, address: string) => {
+      for (const { call } of replicas) {
+        const answer = await call('GET', '/tokens/billing', {
+          key: key ?? '',
+          headers: { 'x-forwarded-for': address },
+        })
+        t.equal(answer.status, 200)
+      }
+    }
+    /** Each replica writes what it counted. */
+    const settle = () =>
+      Promise.all(replicas.map(({ call }) => call('GET', '/integrations/billing/callers')))
+    await read(known, '192.0.2.1')
+    await settle()
+    aheadMs += 26 * 60 * MINUTE_MS
+    await read(known, '192.0.2.77')
+    await read(known, '198.51.100.7')
+    await read(stolen, '192.0.2.1')
+    await settle()
+    await eventually(() => receiver.received().length >= 2)
+    await read(known, '198.51.100.9')
+    const patch = { body: { watch: false }, headers: { 'if-match': '*' } }
+    // Each replica knows at once what it wrote itself.
+    for (const { call } of replicas) {
+      t.match(await call('PATCH', '/integrations/billing', patch), { body: { watch: false } })
+    }
+    await read(later, '203.0.113.9')
+    await settle()
+    const got = receiver
+      .received()
+      .map(({ type, data: { integration, by } }) => [type, integration, by])
+    t.strictSame(got.toSorted(), [
+      ['caller.new', 'billing', 'api-key:b'],
+      ['caller.new_network', 'billing', 'api-key:a'],
+    ])
+    const { body } = await one.call('GET', '/audit?principal=api-key:a&action=caller.new_network')
+    t.match(body.items, [{ integration: 'billing', detail: { network: /^[\w-]{16}$/ } }])
+    t.equal(body.items.length, 1)
+    let counted = 0
+    for (const { app: replica } of replicas) {
+      const port = (await replica.metrics?.listen({ host: '127.0.0.1', port: 0 })) ?? 0
+      counted += (await scrape(port)).value('valetkey_unusual_total') ?? 0
+    }
+    t.equal(counted, 2)
+  },
+)

@@ -62,6 +62,7 @@ const keyring: Keyring = {
   sealingKeyId: 'k',
   keyIds: ['k'],
   macs: createMacs([{ id: 'k', key: new Uint8Array(32) }]),
+  pseudonyms: createMacs([{ id: 'k', key: new Uint8Array(32) }], 'other'),
   seal: async (record, text) => JSON.stringify([record, text]),
   async open(record, sealed) {
     const [bound, text] = JSON.parse(sealed) as [string, string]

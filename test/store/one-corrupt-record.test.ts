@@ -102,7 +102,7 @@ t.test('callers are counted', async (t) => {
   const counts = createCallerCounts({ documents, runtime: testRuntime(), log })
   logged.length = 0
   for (const name of ['bad', 'good']) {
-    counts.note('api-key:a', { integration: name, uid: 'u' }, Date.now())
+    counts.note('api-key:a', { integration: name, uid: 'u' }, Date.now(), '192.0.2.1')
   }
   await counts.stop()
   t.match(documents.written, [{ id: 'good' }])

@@ -1,15 +1,165 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
+import { createMacs } from '../../src/crypto/macs.ts'
 import { createCallerCounts } from '../../src/usage/caller-counts.ts'
 import { PRINCIPALS_MAX } from '../../src/usage/caller-days.ts'
+import {
+  ALL_NETWORKS_MAX,
+  createNetworkNames,
+  mergedNetworks,
+  NETWORKS_MAX,
+  noteAddress,
+} from '../../src/usage/caller-networks.ts'
+import { newCallers, type Unusual } from '../../src/usage/unusual.ts'
 import { testRuntime } from '../support/runtime.ts'
 import { eachEngine } from '../support/store-engines.ts'
 
 const DAY_MS = 86_400_000
 const lease = { integration: 'billing', uid: 'u1' }
 const integration = { name: 'billing', uid: 'u1' }
+const HOUR_MS = 3_600_000
+const HOME = '192.0.2.7'
+const keys = ['one', 'two'].map((id, at) => ({ id, key: new Uint8Array(32).fill(at) }))
 
 eachEngine(async (t, open) => {
+  /** Two replicas that watch, at noon of a day that the store has before it. */
+  const watching = async () => {
+    const { store, peer } = await open()
+    const clock = { now: Math.ceil(Date.now() / DAY_MS) * DAY_MS + 12 * HOUR_MS }
+    const setting = { isOn: true, isPlain: false, keys: keys.slice(0, 1) }
+    const found: Unusual[] = []
+    const replica = ({ documents }: Pick<typeof store, 'documents'>) =>
+      createCallerCounts({
+        ...{ documents, runtime: testRuntime({ now: () => clock.now }) },
+        log: { warn: () => undefined },
+        watch: {
+          names: createNetworkNames(createMacs(setting.keys, 'test'), setting.isPlain),
+          isOn: async () => setting.isOn,
+          found: (_integration, unusual) => found.push(unusual),
+        },
+      })
+    return {
+      ...{ clock, setting },
+      /** What both find in these reads, each of which both know and one counts. */
+      async read(
+        ...reads: readonly (readonly [principal: string, address: string, times?: number])[]
+      ) {
+        found.length = 0
+        const both = [replica(store), replica(peer)]
+        for (const [principal, address, times = 1] of reads) {
+          for (let at = 0; at < times; at += 1) {
+            both[at % 2]?.note(principal, lease, clock.now, address)
+          }
+        }
+        await Promise.all(both.map((one) => one.stop()))
+        return [...found]
+      },
+      body: async () => (await store.documents.read('callers', 'billing'))?.body ?? '',
+    }
+  }
+
+  t.test('a caller is new after 30 days, and nobody is on the first day', async (t) => {
+    const { clock, setting, read } = await watching()
+    t.same(await read(['a', HOME, 2], ['b', HOME, 2]), [])
+    clock.now += DAY_MS - 1
+    t.same(await read(['c', HOME]), [], 'still the first day')
+    clock.now += 1
+    t.same(await read(['a', HOME, 2], ['d', HOME, 8]), [{ action: 'caller.new', principal: 'd' }])
+    t.same(await read(['d', HOME]), [], 'told once')
+    clock.now += 29 * DAY_MS
+    t.same(await read(['d', HOME]), [])
+    t.same(await read(['b', HOME, 2]), [{ action: 'caller.new', principal: 'b' }])
+    setting.isOn = false
+    t.same(await read(['e', HOME]), [], 'it is off for the integration')
+    setting.isOn = true
+    t.same(await read(['e', HOME]), [], 'counted meanwhile')
+    clock.now += 60 * DAY_MS
+    t.same(await read(['thief', HOME]), [{ action: 'caller.new', principal: 'thief' }], 'idle')
+  })
+
+  t.test('a network is new after 30 days, and not on the first day of its caller', async (t) => {
+    const { clock, setting, read, body } = await watching()
+    const networkOf = ([one]: readonly Unusual[]) =>
+      one?.action === 'caller.new_network' ? one.network : undefined
+    t.same(await read(['a', HOME], ['a', '198.51.100.1']), [])
+    clock.now += DAY_MS
+    const near = ['192.0.2.200', '::ffff:192.0.2.9', '198.51.100.2'] as const
+    t.same(await read(...near.map((address) => ['a', address] as const)), [])
+    const six = await read(['a', '2001:db8:0:1::1', 4])
+    t.match(six, [{ action: 'caller.new_network', principal: 'a', network: /^[\w-]{16}$/ }])
+    t.same(await read(['a', '2001:db8:0:1:ffff::2']), [], 'the same /64')
+    t.not(networkOf(await read(['a', '2001:db8:0:2::1'])), networkOf(six))
+    t.same(await read(['a', 'unknown'], ['a', `${HOME}:123`], ['a', '']), [], 'no address')
+    t.notMatch(await body(), /192\.0\.2|198\.51|2001:db8/, 'none is stored')
+    clock.now += 29 * DAY_MS
+    t.same(await read(['a', HOME, 2]), [])
+    t.equal((await read(['a', '198.51.100.1'], ['a', '2001:db8:0:1::1'])).length, 0)
+    clock.now += 29 * DAY_MS
+    await read(['a', HOME])
+    clock.now += 2 * DAY_MS
+    t.match(await read(['a', '198.51.100.1']), [{ action: 'caller.new_network' }])
+    t.same(await read(['b', HOME]), [{ action: 'caller.new', principal: 'b' }])
+    t.same(await read(['b', '198.51.100.1']), [], 'its first day')
+    setting.isOn = false
+    await read(['a', HOME])
+    t.notMatch(await body(), 'networks', 'off: forgotten')
+  })
+
+  t.test('networks stay known when the sealing key or the setting changes', async (t) => {
+    const { clock, setting, read, body } = await watching()
+    await read(['a', HOME], ['a', '198.51.100.1'])
+    clock.now += DAY_MS
+    setting.keys = keys.toReversed()
+    t.same(await read(['a', HOME], ['a', '198.51.100.1']), [], 'the former key still opens')
+    await read(['b', HOME])
+    setting.isPlain = true
+    t.same(await read(['a', HOME]), [])
+    t.match(await body(), '192.0.2.0/24')
+    t.match(await read(['a', '203.0.113.9']), [{ network: '203.0.113.0/24' }])
+    setting.isPlain = false
+    t.same(await read(['a', '203.0.113.7']), [])
+    t.notMatch(await body(), /192\.0\.2|203\.0/, 'hashed again')
+    setting.keys = keys.slice(0, 1)
+    t.same(await read(['a', '10.0.0.1']), [], 'nobody can tell without the key')
+  })
+
+  t.test('of many networks none is new, and a bounded number is stored', async (t) => {
+    const { clock, read, body } = await watching()
+    await read(['a', HOME])
+    clock.now += DAY_MS
+    let told = 0
+    for (let net = 0; net < NETWORKS_MAX + 20; net += 1) {
+      told += (await read(['a', `10.0.${net}.1`])).length
+    }
+    t.equal(told, NETWORKS_MAX - 1)
+    const [[, , marks]] = JSON.parse(await body()).networks
+    t.equal(marks.length, NETWORKS_MAX)
+  })
+
+  t.test('ten times the busiest hour before is unusual, once a day', async (t) => {
+    const { clock, read } = await watching()
+    const rate = (reads: number, usual: number) => [
+      { action: 'caller.unusual_rate', principal: 'a', reads, usual },
+    ]
+    t.same(await read(['a', HOME, 500]), [], 'the first day')
+    clock.now += 31 * DAY_MS
+    for (const count of [12, 20]) {
+      t.notMatch(await read(['a', HOME, count]), [{ action: 'caller.unusual_rate' }])
+      clock.now += DAY_MS
+    }
+    for (let half = 0; half < 2; half += 1) t.same(await read(['a', HOME, 99]), [])
+    clock.now += HOUR_MS
+    t.same(await read(['a', HOME, 199]), [], 'another hour')
+    t.same(await read(['a', HOME, 1], ['b', HOME, 900]), [
+      { action: 'caller.new', principal: 'b' },
+      ...rate(200, 20),
+    ])
+    clock.now += HOUR_MS
+    t.same(await read(['a', HOME, 5_000]), [], 'told today')
+    clock.now += DAY_MS
+    t.same(await read(['a', HOME, 5_000]), [], 'it did so before')
+  })
+
   const replicas = async () => {
     const { store, peer } = await open()
     const clock = { now: Date.now() }
@@ -26,9 +176,9 @@ eachEngine(async (t, open) => {
     const { one, other, clock } = await replicas()
     const firstAt = clock.now
     for (let index = 0; index < 30; index += 1) {
-      one.note('api-key:a', lease, clock.now)
-      other.note('api-key:a', lease, clock.now)
-      other.note('api-key:b', lease, clock.now)
+      one.note('api-key:a', lease, clock.now, '192.0.2.1')
+      other.note('api-key:a', lease, clock.now, '192.0.2.1')
+      other.note('api-key:b', lease, clock.now, '192.0.2.1')
       clock.now += 1
       await Promise.all([one.stop(), other.stop()])
     }
@@ -40,11 +190,11 @@ eachEngine(async (t, open) => {
 
   t.test('what is older than 30 days is forgotten', async (t) => {
     const { one, clock } = await replicas()
-    one.note('api-key:old', lease, clock.now)
-    one.note('api-key:both', lease, clock.now)
+    one.note('api-key:old', lease, clock.now, '192.0.2.1')
+    one.note('api-key:both', lease, clock.now, '192.0.2.1')
     await one.stop()
     clock.now += 31 * DAY_MS
-    one.note('api-key:both', lease, clock.now)
+    one.note('api-key:both', lease, clock.now, '192.0.2.1')
     t.strictSame(await one.read(integration), [
       { principal: 'api-key:both', firstAt: clock.now, lastAt: clock.now, count: 1 },
     ])
@@ -52,10 +202,10 @@ eachEngine(async (t, open) => {
 
   t.test('an integration that was made anew begins anew', async (t) => {
     const { one, clock } = await replicas()
-    one.note('api-key:a', lease, clock.now)
+    one.note('api-key:a', lease, clock.now, '192.0.2.1')
     await one.stop()
     t.strictSame(await one.read({ ...integration, uid: 'u2' }), [])
-    one.note('api-key:b', { ...lease, uid: 'u2' }, clock.now)
+    one.note('api-key:b', { ...lease, uid: 'u2' }, clock.now, '192.0.2.1')
     t.match(await one.read({ ...integration, uid: 'u2' }), [{ principal: 'api-key:b', count: 1 }])
   })
 
@@ -63,7 +213,7 @@ eachEngine(async (t, open) => {
     const { one, clock } = await replicas()
     for (let index = 0; index < PRINCIPALS_MAX + 5; index += 1) {
       clock.now += 1
-      one.note(`api-key:${String(index).padStart(5, '0')}`, lease, clock.now)
+      one.note(`api-key:${String(index).padStart(5, '0')}`, lease, clock.now, '192.0.2.1')
     }
     const rows = await one.read(integration)
     t.equal(rows.length, PRINCIPALS_MAX)
@@ -93,13 +243,13 @@ t.test(
       runtime: testRuntime(),
       log: { warn: (_bindings, message) => said.push(message) },
     })
-    counts.note('api-key:a', lease, Date.now())
-    counts.note('api-key:a', { ...lease, integration: 'other' }, Date.now())
+    counts.note('api-key:a', lease, Date.now(), '192.0.2.1')
+    counts.note('api-key:a', { ...lease, integration: 'other' }, Date.now(), '192.0.2.1')
     t.match(await counts.read({ ...integration, name: 'other' }), [{ count: 1 }])
     t.equal(lost, 0)
     t.notOk(records.has('billing'))
     t.same(said, ['the counts of callers cannot be stored yet'])
-    counts.note('api-key:a', lease, Date.now())
+    counts.note('api-key:a', lease, Date.now(), '192.0.2.1')
     lost = 20
     await counts.stop()
     t.match(await counts.read(integration), [{ principal: 'api-key:a', count: 2 }])
@@ -125,9 +275,9 @@ t.test('counts wait for a store that is away, and are not lost', async (t) => {
     runtime: testRuntime(),
     log: { warn: () => undefined },
   })
-  counts.note('api-key:a', lease, Date.now())
+  counts.note('api-key:a', lease, Date.now(), '192.0.2.1')
   await counts.stop()
-  counts.note('api-key:a', lease, Date.now())
+  counts.note('api-key:a', lease, Date.now(), '192.0.2.1')
   isAway = false
   t.match(await counts.read(integration), [{ principal: 'api-key:a', count: 2 }])
 })
@@ -144,8 +294,8 @@ t.test(
       runtime: testRuntime(),
       log: { warn: (bindings, message) => said.push(`${message} ${Object.keys(bindings)}`) },
     })
-    counts.note('api-key:a', lease, Date.now())
-    counts.note('api-key:a', { ...lease, integration: 'other' }, Date.now())
+    counts.note('api-key:a', lease, Date.now(), '192.0.2.1')
+    counts.note('api-key:a', { ...lease, integration: 'other' }, Date.now(), '192.0.2.1')
     for (let tries = 0; tries < 3; tries += 1) await t.rejects(counts.read(integration))
     await counts.stop()
     t.strictSame(said, [
@@ -173,9 +323,38 @@ t.test('the counts of many integrations are written together, so many at once', 
   const runtime = testRuntime()
   const counts = createCallerCounts({ documents, runtime, log: { warn: () => undefined } })
   for (let at = 0; at < 120; at += 1) {
-    counts.note('api-key:a', { ...lease, integration: `i${at}` }, Date.now())
+    counts.note('api-key:a', { ...lease, integration: `i${at}` }, Date.now(), '192.0.2.1')
   }
   await counts.stop()
   t.equal(stored.size, 120)
   t.equal(most, 50)
+})
+
+t.test('of very many callers none is new, and a bounded number of networks is kept', async (t) => {
+  const now = 20_000 * DAY_MS
+  const day = { day: now / DAY_MS, firstAt: now, lastAt: now, count: 1 }
+  const reads = (others: number) => ({
+    before: new Map(),
+    fresh: new Map([['a', [day]]]),
+    after: new Map(Array.from({ length: others }, (_, at) => [`${at}`, [day]] as const)),
+  })
+  const observed = { since: now - DAY_MS, now }
+  t.equal(newCallers(reads(PRINCIPALS_MAX - 1), observed).length, 1)
+  t.same(newCallers(reads(PRINCIPALS_MAX), observed), [])
+
+  const names = createNetworkNames(createMacs(keys, 'test'), true)
+  const seen = new Map()
+  for (let at = 0; at < ALL_NETWORKS_MAX + 5; at += 1) {
+    noteAddress(seen, `p${at >> 4}`, `10.${at >> 8}.${at & 255}.1`)
+  }
+  const first = mergedNetworks([], seen, { uid: 'u1', names, now })
+  const kept = first.networks.flatMap(([, , marks]) => marks)
+  t.ok(kept.length <= ALL_NETWORKS_MAX && kept.length > ALL_NETWORKS_MAX - 16)
+  const other = new Map()
+  noteAddress(other, 'p0', '192.0.2.1')
+  const full = [...first.networks, ['z', now, Array(16).fill(['x', '', day.day])] as const]
+  const later = { uid: 'u1', names, now: now + DAY_MS }
+  t.equal(mergedNetworks(first.networks.slice(9), other, later).found.length, 0, 'learnt anew')
+  t.equal(mergedNetworks(full, other, later).found.length, 0, 'too many')
+  t.equal(mergedNetworks(full.slice(0, 9), other, later).found.length, 1)
 })

@@ -9,6 +9,7 @@ import { testRuntime } from '../support/runtime.ts'
 
 const DESCRIBED: Described = {
   uid: 'u',
+  isWatched: true,
   common: {},
   certificate: () => ({}),
   refusal: (reason) => ({ reason }),
@@ -142,4 +143,31 @@ t.test('a loop of logins is one event, whichever replica notices it', async (t) 
     { data: { by: 'api-key:two' } },
   ])
   t.notMatch(JSON.stringify(events), '203.0.113.7')
+})
+
+t.test('what is unusual about a watched integration is an event', async (t) => {
+  const note = async (isWatched: boolean) => {
+    const { source, queued } = setUp(async () => ({ ...DESCRIBED, isWatched }))
+    source.start()
+    const by = { principal: 'api-key:one', requestId: null }
+    const of = { integration: 'billing' }
+    source.note(by, { ...of, action: 'caller.new' })
+    for (const network of ['a', 'b']) {
+      source.note(by, { ...of, action: 'caller.new_network', detail: { network } })
+    }
+    source.note(by, { ...of, action: 'caller.unusual_rate', detail: { reads: 600, usual: 7 } })
+    source.note(NOBODY, { ...of, action: 'scope.changed', detail: { reason: 'scope_changed' } })
+    source.note(NOBODY, { ...of, action: 'instance.changed' })
+    await source.stop()
+    return [...queued.values()].map(({ type, data }) => ({ type, data }))
+  }
+  t.strictSame(await note(true), [
+    { type: 'caller.new', data: { by: 'api-key:one' } },
+    { type: 'caller.new_network', data: { by: 'api-key:one', network: 'a' } },
+    { type: 'caller.new_network', data: { by: 'api-key:one', network: 'b' } },
+    { type: 'caller.unusual_rate', data: { by: 'api-key:one', reads: 600, usual: 7 } },
+    { type: 'integration.scopes_changed', data: {} },
+    { type: 'integration.instance_changed', data: {} },
+  ])
+  t.same(await note(false), [])
 })

@@ -41,6 +41,8 @@ interface DefinitionMembers {
   readonly refresh_token_idle_days?: number
   /** False keeps the token inside the broker: it is neither served nor exchanged. An integration that signs with the same credential as the same user does not serve it either. */
   readonly serve_tokens?: boolean
+  /** Whether what is unusual makes events: a caller that is new, comes from a new network or reads far more than before, and a token with other scopes or of another host of the org. */
+  readonly watch?: boolean
   /** Login URLs, besides its own `login_url`, where other integrations may exchange its token. */
   readonly exchange_login_urls?: readonly string[]
   readonly identity?: IdentityRule

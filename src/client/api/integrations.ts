@@ -132,6 +132,7 @@ export interface Integration {
   readonly logins_per_hour: number
   readonly refresh_token_idle_days?: number
   readonly serve_tokens: boolean
+  readonly watch: boolean
   /** Login URLs, besides its own `login_url`, where other integrations may exchange its token. */
   readonly exchange_login_urls?: readonly string[]
   readonly identity: IdentityRule
@@ -282,6 +283,7 @@ export interface WrittenIntegration {
   readonly logins_per_hour?: number
   readonly refresh_token_idle_days?: number
   readonly serve_tokens?: boolean
+  readonly watch?: boolean
   /** Login URLs, besides its own `login_url`, where other integrations may exchange its token. */
   readonly exchange_login_urls?: readonly string[]
   readonly identity?: IdentityRule

@@ -41,6 +41,9 @@ export interface AuditEvent {
     | 'certificate.expiring'
     | 'api_key.created'
     | 'api_key.revoked'
+    | 'caller.new'
+    | 'caller.new_network'
+    | 'caller.unusual_rate'
     | 'request.denied'
     | 'config.applied'
     | 'config.refused'
@@ -88,6 +91,12 @@ export interface AuditEvent {
     readonly client?: string
     /** Kind of a record of the store. */
     readonly record?: string
+    /** The /24 or /64 of a caller, or a keyed hash of it. */
+    readonly network?: string
+    /** Tokens that a caller read within the hour. */
+    readonly reads?: number
+    /** Those of its busiest hour before. */
+    readonly usual?: number
   }
 }
 

@@ -18,6 +18,7 @@ export const DEFINITION_DEFAULTS: Members = {
   labels: {},
   token_lifetime: 900,
   keep_warm: false,
+  watch: true,
   logins_per_hour: 120,
   serve_tokens: true,
   exchange_login_urls: [],

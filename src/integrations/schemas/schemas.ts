@@ -169,6 +169,13 @@ const definition = {
         'False keeps the token inside the broker: it is neither served nor exchanged. An integration that signs with the same credential as the same user does not serve it either',
     }),
   ),
+  watch: Type.Optional(
+    Type.Boolean({
+      default: true,
+      description:
+        'Whether what is unusual makes events: a caller that is new, comes from a new network or reads far more than before, and a token with other scopes or of another host of the org',
+    }),
+  ),
   exchange_login_urls: Type.Optional(ExchangeLoginUrls),
   identity: Type.Optional(Identity),
   deployment: Type.Optional(DeploymentSchema),
@@ -226,6 +233,7 @@ export const IntegrationView = Type.Object(
     logins_per_hour: Type.Integer(),
     refresh_token_idle_days: Type.Optional(Type.Integer()),
     serve_tokens: Type.Boolean(),
+    watch: Type.Boolean(),
     exchange_login_urls: Type.Optional(ExchangeLoginUrls),
     identity: Identity,
     deployment: Type.Optional(DeploymentSchema),

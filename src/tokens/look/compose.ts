@@ -14,7 +14,7 @@ interface DoorHandOutParts {
   readonly engine: { readonly broker: Broker; readonly tokens: TokenLook }
   readonly audit: Pick<AuditLog, 'requireWritable' | 'read' | 'background'>
   /** Counts each token that is handed out. */
-  readonly onRead: (principalId: string, lease: Lease, at: number) => void
+  readonly onRead: (principalId: string, lease: Lease, at: number, address: string) => void
   readonly meter: Pick<EngineMeter, 'loginLoop'>
   readonly core: Core<StoreEvents>
   /** Whether other replicas may serve the same callers. */

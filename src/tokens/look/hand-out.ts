@@ -35,7 +35,7 @@ interface DoorHandOutDependencies {
   readonly given: Pick<GivenTokens, 'note'>
   readonly audit: Pick<AuditLog, 'requireWritable' | 'read'>
   /** Counts each token that is handed out. */
-  readonly onRead: (principalId: string, lease: Lease, at: number) => void
+  readonly onRead: (principalId: string, lease: Lease, at: number, address: string) => void
   readonly onLoop: (found: FoundLoop) => void
   readonly runtime: Pick<Runtime, 'now' | 'monotonic'>
 }
@@ -143,7 +143,7 @@ export function createDoorHandOut(dependencies: DoorHandOutDependencies) {
       check?.(lease)
       const text = () => {
         const at = now()
-        onRead(asker.principal.id, lease, at)
+        onRead(asker.principal.id, lease, at, asker.ip)
         return write(lease, at)
       }
       const audited = audit.read(asker, lease.integration, lease.tokenId)
