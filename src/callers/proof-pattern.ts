@@ -52,6 +52,11 @@ function namesOutright(
   return names.every((name, at) => !WIDE.has(name) || parts[at] === path[at])
 }
 
+/** Printable ASCII without `%`: nothing to decode, and nothing that folds to anything else. */
+const PLAIN = /^[!-$&-~]*$/
+
 /** As a server may compare names that it takes for equal. The path is known to decode. */
 const folded = (segment: string): string =>
-  decodeURIComponent(segment).normalize('NFKC').toUpperCase().toLowerCase()
+  PLAIN.test(segment)
+    ? segment.toLowerCase()
+    : decodeURIComponent(segment).normalize('NFKC').toUpperCase().toLowerCase()

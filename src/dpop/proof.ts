@@ -1,5 +1,6 @@
 /** Signs DPoP proofs (RFC 9449, section 4.2). */
 import { createHash, sign } from 'node:crypto'
+import { elementAt } from '../crypto/der.ts'
 import type { Secret } from '../crypto/secret.ts'
 import type { DpopKey } from './dpop-key.ts'
 
@@ -48,8 +49,26 @@ export function signClaims(
   digest: 'sha256' | null = 'sha256',
 ): string {
   const signed = `${header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`
-  const signature = sign(digest, Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' })
-  return `${signed}.${signature.toString('base64url')}`
+  const signature = sign(digest, Buffer.from(signed), key)
+  const own = key.asymmetricKeyType === 'ec' ? joseForm(signature) : signature
+  return `${signed}.${own.toString('base64url')}`
+}
+
+/** Bytes of each number of a signature of the curve P-256. */
+const NUMBER = 32
+
+/** RFC 7518, section 3.4: the two numbers of an ECDSA signature in DER, with their full length. A sign with `dsaEncoding` takes twice as long. */
+function joseForm(der: Buffer): Buffer {
+  const joined = Buffer.alloc(2 * NUMBER)
+  let at = elementAt(der, 0)?.from ?? 0
+  for (const end of [NUMBER, 2 * NUMBER]) {
+    const { from, to } = elementAt(der, at) ?? { from: at, to: at }
+    // A number has a zero before it if it would look negative, and fewer bytes if it is small.
+    const first = Math.max(from, to - NUMBER)
+    der.copy(joined, end - (to - first), first, to)
+    at = to
+  }
+  return joined
 }
 
 /** The URL without query and fragment. The other bytes stay. */

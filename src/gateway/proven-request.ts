@@ -36,7 +36,7 @@ export function provenRequest(
   const asked = first && isOne ? [first] : []
   permission.permit(principal, {
     ...{ permission: PERMISSION, name: integration, requests: asked },
-    none: tokenBound(integration),
+    none: () => tokenBound(integration),
     nameOf: () => 'The request',
   })
   if (!first || !isOne) {

@@ -1,5 +1,5 @@
 /** A proof verifies with a library that shares nothing with ours, and has the members of RFC 9449. */
-import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, randomUUID, verify } from 'node:crypto'
 import { calculateJwkThumbprint, decodeProtectedHeader, EmbeddedJWK, jwtVerify } from 'jose'
 import t from 'tap'
 import { Secret } from '../../src/crypto/secret.ts'
@@ -8,6 +8,8 @@ import { athOf, htuOf, signProof } from '../../src/dpop/proof.ts'
 
 const NOW = 1_790_000_000_500
 const dependencies = { now: () => NOW, uniqueId: randomUUID }
+/** Bytes of each number of a signature. */
+const NUMBER = 32
 const URL = 'https://acme.my.salesforce.com/services/data/v65.0/query?q=SELECT+Id#top'
 
 const verified = (proof: string) =>
@@ -41,6 +43,23 @@ t.test('what is absent has no member, and each proof has its own jti', async (t)
   const { payload: other } = await verified(sign())
   t.same(Object.keys(one).sort(), ['htm', 'htu', 'iat', 'jti'])
   t.not(one.jti, other.jti)
+})
+
+t.test('a signature with a small number has its full length too', async (t) => {
+  const key = openDpopKey(generateDpopKey())
+  const form = { key: createPublicKey(key.privateKey), dsaEncoding: 'ieee-p1363' } as const
+  let small = 0
+  // One in 128 has such a number.
+  for (let count = 0; count < 2_000; count += 1) {
+    const proof = signProof(key, { method: 'GET', url: URL }, dependencies)
+    const end = proof.lastIndexOf('.')
+    const signature = Buffer.from(proof.slice(end + 1), 'base64url')
+    if (signature[0] !== 0 && signature[NUMBER] !== 0) continue
+    small += 1
+    t.equal(signature.length, 2 * NUMBER)
+    t.ok(verify('sha256', Buffer.from(proof.slice(0, end)), form, signature))
+  }
+  t.ok(small > 0)
 })
 
 t.test('of the URL, query and fragment are cut, and nothing else is changed', async (t) => {

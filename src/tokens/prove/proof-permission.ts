@@ -24,7 +24,7 @@ interface AskedProofs {
   readonly name: string
   readonly requests: readonly SeenRequest[]
   /** The error for a principal that has the permission for no request at all. */
-  readonly none: BrokerError
+  readonly none: () => BrokerError
   /** The request at this place, as the problem calls it. */
   readonly nameOf: (at: number) => string
 }
@@ -48,7 +48,7 @@ export function createProofPermission({ known, meter }: ProofPermissionDependenc
   const permit: PermitProofs = (principal, { permission, name, requests, none, nameOf }) => {
     const found = provingRefusal(principal, permission, name, requests)
     if (found === undefined) return
-    if (found === 'forbidden') throw none
+    if (found === 'forbidden') throw none()
     const { at, refusal } = found
     const request = requests[at]
     const integration = known(name)?.integration
@@ -79,7 +79,7 @@ export function createProofPermission({ known, meter }: ProofPermissionDependenc
       })
       permit(principal, {
         ...{ permission: 'tokens:prove', name, requests: placed },
-        none: new BrokerError('caller_forbidden', 'You may not have proofs for this integration'),
+        none: forbidden,
         nameOf: (at) => `body/requests/${at}`,
       })
       return placed
@@ -97,5 +97,8 @@ export function createProofPermission({ known, meter }: ProofPermissionDependenc
     },
   }
 }
+
+const forbidden = () =>
+  new BrokerError('caller_forbidden', 'You may not have proofs for this integration')
 
 const notAllowed = (detail: string) => new BrokerError('request_not_allowed', detail)
