@@ -50,8 +50,12 @@ export interface Setting {
     args: readonly string[],
     env?: Readonly<Record<string, string>>,
   ): Promise<Measured>
-  /** One integration of an app of its own. */
-  integrate(broker: Pick<MeasuredBroker, 'process'>, name: string): Promise<void>
+  /** One integration of an app of its own. `changes`: members of its definition. */
+  integrate(
+    broker: Pick<MeasuredBroker, 'process'>,
+    name: string,
+    changes?: Readonly<Record<string, unknown>>,
+  ): Promise<void>
 }
 
 export interface Teardown {
@@ -118,13 +122,14 @@ export async function prepareSetting(t: Teardown): Promise<Setting> {
       t.teardown(() => stop(child))
       return { url: `http://127.0.0.1:${await portOf(child)}`, probe }
     },
-    async integrate(broker, name) {
+    async integrate(broker, name, changes = {}) {
       const app = simulator.addClientCredentialsApp({ name })
       const put = await broker.process.call('PUT', `/integrations/${name}`, {
         body: {
           login_url: simulator.origins.myDomain,
           grant: { type: 'client_credentials', client_id: app.clientId },
           credential: { client_secret: app.clientSecret },
+          ...changes,
         },
       })
       if (put.status !== 201) throw new Error(`PUT ${name}: ${JSON.stringify(put.body)}`)

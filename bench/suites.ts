@@ -35,6 +35,16 @@ export const SUITES: Readonly<Record<string, Suite>> = {
       return measureDoors(t, { ...rounds, clients: 2_000 })
     },
   },
+  proofs: {
+    what: 'proofs for bound tokens, beside a hit, and through nginx',
+    async measure(t, isShort) {
+      const { measureProofs } = await import('./proofs.ts')
+      const rounds = isShort
+        ? { rounds: 3, seconds: 1, warmSeconds: 2 }
+        : { rounds: 9, seconds: 2, warmSeconds: 3 }
+      return measureProofs(t, rounds)
+    },
+  },
   miss: {
     what: 'the miss path, with the JWT bearer grant',
     async measure(t) {
