@@ -18,6 +18,11 @@ const PARTS: Readonly<Record<string, (only: string, one: string) => Promise<bool
     console.log(`the variables of valetkey token with sf: ${passed} passed, ${failed} failed`)
     return failed === 0
   },
+  async dpop() {
+    const { passed, failed } = await runTests(['compat/dpop-soap.test.ts'], {})
+    console.log(`proofs in SOAP with the Java connector: ${passed} passed, ${failed} failed`)
+    return failed === 0
+  },
 }
 
 const [part, only = '', one = ''] = process.argv.slice(2)

@@ -16,7 +16,8 @@ t.test('each program is tried, and listed', async (t) => {
   const files = globSync('**/*.{mjs,py,go,java}', { cwd: join(ROOT, 'examples/dpop') }).sort()
   const { text } = readDocument('examples/dpop/README.md')
   for (const file of files.filter((one) => one !== 'python/dpop.py')) t.match(text, `](${file})`)
-  const programs = files.filter((file) => /call|main|Dpop/.test(file))
+  // `npm run compat -- dpop` tries the one for SOAP, which needs libraries.
+  const programs = files.filter((file) => /call|main|Dpop\./.test(file))
   t.same(programs, HOOKS.map(({ program }) => program).sort())
 })
 
