@@ -122,6 +122,11 @@ export const ROWS: readonly DashboardRow[] = [
           '{{reason}}',
         ),
       },
+      {
+        ...graph('Proofs by result', 'reqps', 24),
+        queries: one(`${rateOf('valetkey_proofs_total', 'result')} > 0`, '{{result}}'),
+        description: 'Experimental. Each result but signed is a refusal.',
+      },
     ],
   },
   {

@@ -68,6 +68,14 @@ t.test(
       (await prometheus.alerts()).find(
         ({ state, labels: own }) => state === 'firing' && own.alertname === name,
       )
+    const prover = await fleet.call('POST', '/api-keys', {
+      body: {
+        ...{ name: 'prover', permissions: ['tokens:prove'], integrations: ['*'] },
+        requests: ['GET /services/data/*/query'],
+      },
+    })
+    const url = `${fleet.simulator.origins.myDomain}/services/data/v66.0/limits`
+    const proof = { key: prover.body.key, body: { requests: [{ method: 'GET', url }] } }
     let askedAt = Number.NEGATIVE_INFINITY
     /** Traffic goes on meanwhile, and a caller who is not let in knocks. */
     const until = <Value>(look: () => Promise<Value>) =>
@@ -75,6 +83,7 @@ t.test(
         if (performance.now() > askedAt + TRAFFIC_MS) {
           for (const name of ['billing', 'signed', 'short', 'refused']) await read(name)
           await fleet.call('GET', '/whoami', { key: 'vk_no' })
+          await fleet.call('POST', '/tokens/billing/proofs', proof)
           askedAt = performance.now()
         }
         return look()
