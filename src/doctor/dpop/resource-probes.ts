@@ -156,27 +156,36 @@ async function probeSoap(
   return isFault ? { ...found, result: 'no' } : found
 }
 
+/** Whether the token works with its key. Salesforce may give one that is bound to another key, and that others use. */
+async function isOwn(token: BoundToken, client: ProbeClient): Promise<ProbeFinding> {
+  const { key, accessToken, instanceUrl } = token
+  const authorization = `DPoP ${accessToken.reveal()}`
+  const asked = { url: `${instanceUrl}${PROBE_PATH}`, headers: { ...HEADERS, authorization } }
+  return judged(await client.send(asked, { key, accessToken }))
+}
+
 /** `other`: of a key of its own, so that nobody else has this token. */
 export async function probeRevocation(
   other: BoundToken,
   client: ProbeClient,
 ): Promise<ProbeFinding> {
-  const { key, accessToken, instanceUrl, loginUrl } = other
+  const { accessToken, loginUrl } = other
+  const before = await isOwn(other, client)
+  if (before.result !== 'yes') return notRun('the token does not work with its key')
   const revoked = await client.plain({
     url: `${loginUrl}/services/oauth2/revoke`,
     ...{ method: 'POST', headers: FORM, body: formOf(accessToken) },
   })
-  const authorization = `DPoP ${accessToken.reveal()}`
-  const asked = { url: `${instanceUrl}${PROBE_PATH}`, headers: { ...HEADERS, authorization } }
-  const after = judged(await client.send(asked, { key, accessToken }))
+  const after = await isOwn(other, client)
   const detail = `revocation ${seenIn(revoked).words}, then ${after.detail}`
   const results = { yes: 'no', no: 'yes', unclear: 'unclear', not_run: 'unclear' } as const
   return finding(results[after.result], detail)
 }
 
-/** Ends a token of this run. A failure leaves a token that works with a discarded key only. */
+/** Ends a token of this run, if it works with the key of the run. A failure leaves one that works with a discarded key only. */
 export async function revoke(token: BoundToken, client: ProbeClient): Promise<void> {
   const { key, accessToken, loginUrl } = token
+  if ((await isOwn(token, client)).result !== 'yes') return
   const url = `${loginUrl}/services/oauth2/revoke`
   await client.send({ url, method: 'POST', headers: FORM, body: formOf(accessToken) }, { key })
 }
