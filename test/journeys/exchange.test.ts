@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { DEFAULT_SETTINGS } from '../../simulator/settings.ts'
 import { startBroker } from '../support/broker.ts'
 import { eventually } from '../support/eventually.ts'
 import { lifeKnown } from '../support/lease-life.ts'
@@ -234,6 +235,41 @@ t.test("token_exchange gives a handler another integration's token, or an asset'
   })
   t.notMatch(broker.logs(), pump.body.access_token)
 })
+
+for (const binds of [true, false]) {
+  for (const dpopRequired of [true, false]) {
+    const how = `${binds ? 'binds' : 'does not bind'}, and the app ${dpopRequired ? 'requires' : 'allows'} proofs`
+    t.test(`token_exchange with a key, where Salesforce ${how}`, async (t) => {
+      const { simulator, app, broker, put, token } = await source(t)
+      const { dpop } = DEFAULT_SETTINGS
+      simulator.configure({ dpop: { ...dpop, binds: { ...dpop.binds, tokenExchange: binds } } })
+      const own = simulator.addTokenExchangeApp()
+      simulator.updateApp(own.clientId, { dpopRequired })
+      const made = await put('partner', {
+        login_url: app.loginUrl,
+        grant: {
+          ...{ type: 'token_exchange', client_id: own.clientId, token_handler: 'Handler' },
+          subject_token: { integration: 'crm' },
+        },
+        credential: { client_secret: own.clientSecret },
+        dpop: { mode: 'on' },
+      })
+      t.equal(made.status, 201, JSON.stringify(made.body))
+      const answer = await token('partner')
+      if (binds) {
+        t.match(answer, { status: 409, body: { code: 'token_bound' } })
+        await lifeKnown(broker.call, 'partner')
+        const { lease } = (await broker.call('GET', '/integrations/partner')).body.status
+        t.match(lease, { bound: true, key_thumbprint: /^[A-Za-z0-9_-]{43}$/ })
+        t.ok(simulator.sessions().some(({ jkt }) => jkt === lease.key_thumbprint))
+      } else if (dpopRequired) {
+        t.match(answer.body, { code: 'grant_refused', refusal: { reason: 'dpop_required' } })
+      } else {
+        t.match(answer, { status: 200, body: { token_type: 'Bearer', bound: false } })
+      }
+    })
+  }
+}
 
 t.test('a token in a file is read anew at each mint', async (t) => {
   const { simulator } = await source(t)

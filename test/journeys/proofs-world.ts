@@ -2,7 +2,7 @@
 import type { Test } from 'tap'
 import { DEFAULT_SETTINGS } from '../../simulator/settings.ts'
 import type { Answer } from '../support/caller.ts'
-import { clientCredentials, type World, world } from './salesforce-world.ts'
+import { clientCredentials, type Way, type World, world } from './salesforce-world.ts'
 
 export const REQUESTS = ['GET /services/data/*/query', 'PATCH /services/data/*/sobjects/Account/*']
 
@@ -62,8 +62,12 @@ export async function proofsWorld(t: Test) {
 }
 
 /** An integration with tokens that work with proofs only. */
-export async function bind({ simulator, broker }: World, name: string): Promise<string> {
-  const { app, body } = clientCredentials(simulator)
+export async function bind(
+  { simulator, broker }: World,
+  name: string,
+  way: Way = clientCredentials,
+): Promise<string> {
+  const { app, body } = way(simulator)
   const put = await broker.call('PUT', `/integrations/${name}`, {
     body: { ...body, dpop: { mode: 'on' } },
   })

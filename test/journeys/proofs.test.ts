@@ -1,9 +1,10 @@
 /** Tokens that work with proofs only, and a proof for each request that a caller may make. */
+import { calculateJwkThumbprint, decodeProtectedHeader } from 'jose'
 import t from 'tap'
 import { eventually } from '../support/eventually.ts'
 import { lifeKnown } from '../support/lease-life.ts'
 import { bind, claimsOf, proofsWorld } from './proofs-world.ts'
-import { clientCredentials, MINUTE_MS } from './salesforce-world.ts'
+import { clientCredentials, jwtBearer, MINUTE_MS } from './salesforce-world.ts'
 
 t.test('a request gets the token with a proof of its own, and Salesforce takes both', async (t) => {
   const { simulator, broker, prove, query, send, data } = await proofsWorld(t)
@@ -166,6 +167,41 @@ t.test('a nonce that came with the refusal of a token is older than the next tok
   const wants = { rejected: body.token_id, nonce }
   const next = (await prove({ requests: [query], ...wants })).body
   t.equal((await send(query, next.access_token, next.proofs[0])).status, 200)
+})
+
+t.test('a rotation brings another key, and no call is missed', async (t) => {
+  const salesforce = await proofsWorld(t)
+  const { simulator, broker, prove, query, send, keyFor, configure } = salesforce
+  const { call } = broker
+  configure({ resourceNonce: 'required' })
+  const clientId = await bind(salesforce, 'rotated', jwtBearer)
+  const key = await keyFor('rotated', { integrations: ['rotated'] })
+  /** As a service does it, with all that it may have to do again. Returns the key that was used. */
+  const used = async (): Promise<string> => {
+    let wants = {}
+    for (let tries = 0; tries < 3; tries += 1) {
+      const { body } = await prove({ requests: [query], ...wants }, { key, name: 'rotated' })
+      const answer = await send(query, body.access_token, body.proofs[0])
+      if (answer.status === 200)
+        return calculateJwkThumbprint(decodeProtectedHeader(body.proofs[0]).jwk ?? {})
+      const nonce = answer.headers.get('dpop-nonce')
+      wants = nonce ? { nonce } : { rejected: body.token_id }
+    }
+    throw new Error('a call was missed')
+  }
+  const first = await used()
+  await lifeKnown(call, 'rotated')
+  const place = '/integrations/rotated/credentials'
+  const staged = (await call('POST', place, { body: { generate: {} } })).body
+  t.equal(await used(), first)
+  simulator.updateApp(clientId, { certificatePem: staged.certificate.pem })
+  t.equal(await used(), first, 'the token goes on with its key')
+  t.equal((await call('POST', `${place}/${staged.id}/activate`, {})).status, 200)
+  const activated = await used()
+  t.ok(simulator.endSessions({ clientId }) > 0)
+  const last = await used()
+  t.not(last, first)
+  t.ok([first, last].includes(activated))
 })
 
 t.test('where the token is not bound, there is nothing to prove', async (t) => {
