@@ -25,6 +25,8 @@ export function createMacs(
     keyId: first.id,
     /** 43 characters of base64url. */
     make: (text: string): string => macOf(signing, text).toString('base64url'),
+    /** Whether the sealing key is in the keyring. */
+    has: (keyId: string): boolean => byId.has(keyId),
     /** As `make`, with one of the sealing keys. Undefined: it is not in the keyring. */
     makeWith(keyId: string, text: string): string | undefined {
       const key = byId.get(keyId)

@@ -30,6 +30,7 @@ import {
 } from './caller-days.ts'
 import {
   type AddressesByCaller,
+  type CountedRequest,
   keepAddresses,
   mergedNetworks,
   type NetworkNames,
@@ -39,12 +40,12 @@ import {
 import { newCallers, type Unusual, unusualRates } from './unusual.ts'
 
 export interface CallerCounts {
-  /** A token was handed out to a request from this address. */
+  /** A token was handed out. */
   note(
     principalId: string,
     lease: Pick<Lease, 'integration' | 'uid'>,
     at: number,
-    address: string,
+    request: CountedRequest,
   ): void
   /** A request to Salesforce that a principal named. */
   noteRequest(request: CalledRequest, lease: Pick<Lease, 'integration' | 'uid'>, at: number): void
@@ -218,10 +219,10 @@ export function createCallerCounts(dependencies: {
   }
 
   return {
-    note(principalId, lease, at, address) {
+    note(principalId, lease, at, request) {
       const { counts, addresses } = freshOf(lease)
       countRead(counts, principalId, at)
-      noteAddress(addresses, principalId, address)
+      noteAddress(addresses, principalId, request)
     },
     noteRequest(request, lease, at) {
       noteRequest(freshOf(lease).requests, request, at)

@@ -1,4 +1,5 @@
 /** The networks from which principals fetched tokens in the last 30 days, as keyed hashes or in plain text. */
+import type { IncomingHttpHeaders } from 'node:http'
 import { Type } from 'typebox'
 import type { Macs } from '../crypto/macs.ts'
 import { subnetOf } from '../http/address.ts'
@@ -21,9 +22,22 @@ interface NewNetwork {
   readonly network: string
 }
 
+/** A request that a token was handed to. */
+export interface CountedRequest {
+  /** Takes a microsecond behind a proxy. */
+  readonly ip: string
+  /** The address depends on these alone. */
+  readonly raw: {
+    readonly socket: { readonly remoteAddress?: string | undefined }
+    readonly headers: IncomingHttpHeaders
+  }
+}
+
 /** Addresses of one principal since the last write. */
 interface SeenAddresses {
-  last: string
+  /** Of the last request. */
+  peer: string | undefined
+  forwarded: string | string[] | undefined
   readonly all: Set<string>
 }
 
@@ -41,21 +55,31 @@ export const ALL_NETWORKS_MAX = 2_000
 /** In characters of base64url: 96 bits. */
 const HASH_LENGTH = 16
 
-/** Notes where a read came from. A repeated address costs one comparison. */
-export function noteAddress(seen: AddressesByCaller, principal: string, address: string): void {
+/** Notes where a read came from. One that came like the last one costs two comparisons. */
+export function noteAddress(
+  seen: AddressesByCaller,
+  principal: string,
+  request: CountedRequest,
+): void {
+  const peer = request.raw.socket.remoteAddress
+  const forwarded = request.raw.headers['x-forwarded-for']
   const known = seen.get(principal)
-  if (known?.last === address) return
-  if (!known) seen.set(principal, { last: address, all: new Set([address]) })
-  else {
-    known.last = address
-    if (known.all.size < ADDRESSES_MAX) known.all.add(address)
+  if (!known) {
+    seen.set(principal, { peer, forwarded, all: new Set([request.ip]) })
+    return
   }
+  if (known.peer === peer && known.forwarded === forwarded) return
+  known.peer = peer
+  known.forwarded = forwarded
+  if (known.all.size < ADDRESSES_MAX) known.all.add(request.ip)
 }
 
 /** Adds the addresses of a write that failed. */
 export function keepAddresses(seen: AddressesByCaller, former: AddressesByCaller): void {
-  for (const [principal, { all }] of former) {
-    for (const address of all) noteAddress(seen, principal, address)
+  for (const [principal, addresses] of former) {
+    const known = seen.get(principal)
+    if (!known) seen.set(principal, addresses)
+    else for (const one of addresses.all) if (known.all.size < ADDRESSES_MAX) known.all.add(one)
   }
 }
 
@@ -75,10 +99,16 @@ export function createNetworkNames(pseudonyms: Macs, plain: boolean) {
   return {
     /** `owner`: a text for which hashes differ from those of others. */
     named,
-    isOf: (owner: string, network: string, [name, keyId]: Mark): boolean =>
-      name === (keyId === '' ? network : hashed(keyId, owner + network)),
+    /** Finds the network among marks. Makes one hash for each sealing key that they name. */
+    finder(owner: string, network: string): (mark: Mark) => boolean {
+      const byKey = new Map<string, string | undefined>([['', network]])
+      return ([name, keyId]) => {
+        if (!byKey.has(keyId)) byKey.set(keyId, hashed(keyId, owner + network))
+        return name === byKey.get(keyId)
+      }
+    },
     /** False: this replica lacks its sealing key, so it cannot tell which network it is. */
-    isKnown: ([, keyId]: Mark): boolean => keyId === '' || hashed(keyId, '') !== undefined,
+    isKnown: ([, keyId]: Mark): boolean => keyId === '' || pseudonyms.has(keyId),
     /** As it is stored now. A plain name may stay plain only while the setting says so. */
     renamed: (owner: string, mark: Mark): Mark =>
       mark[1] === '' && !plain ? named(owner, mark[0], mark[2]) : mark,
@@ -113,7 +143,7 @@ export function mergedNetworks(
     const marks = [...begun.marks]
     for (const network of new Set([...addresses].map(subnetOf))) {
       if (network === undefined) continue
-      const place = marks.findIndex((mark) => names.isOf(owner, network, mark))
+      const place = marks.findIndex(names.finder(owner, network))
       const mark = names.named(owner, network, today)
       if (place >= 0) marks[place] = mark
       else {

@@ -102,7 +102,10 @@ t.test('callers are counted', async (t) => {
   const counts = createCallerCounts({ documents, runtime: testRuntime(), log })
   logged.length = 0
   for (const name of ['bad', 'good']) {
-    counts.note('api-key:a', { integration: name, uid: 'u' }, Date.now(), '192.0.2.1')
+    counts.note('api-key:a', { integration: name, uid: 'u' }, Date.now(), {
+      ip: '::1',
+      raw: { socket: {}, headers: {} },
+    })
   }
   await counts.stop()
   t.match(documents.written, [{ id: 'good' }])

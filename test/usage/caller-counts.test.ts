@@ -19,6 +19,8 @@ const lease = { integration: 'billing', uid: 'u1' }
 const integration = { name: 'billing', uid: 'u1' }
 const HOUR_MS = 3_600_000
 const HOME = '192.0.2.7'
+/** A request that came without a proxy. */
+const from = (ip: string) => ({ ip, raw: { socket: { remoteAddress: ip }, headers: {} } })
 const keys = ['one', 'two'].map((id, at) => ({ id, key: new Uint8Array(32).fill(at) }))
 
 eachEngine(async (t, open) => {
@@ -48,7 +50,7 @@ eachEngine(async (t, open) => {
         const both = [replica(store), replica(peer)]
         for (const [principal, address, times = 1] of reads) {
           for (let at = 0; at < times; at += 1) {
-            both[at % 2]?.note(principal, lease, clock.now, address)
+            both[at % 2]?.note(principal, lease, clock.now, from(address))
           }
         }
         await Promise.all(both.map((one) => one.stop()))
@@ -176,9 +178,9 @@ eachEngine(async (t, open) => {
     const { one, other, clock } = await replicas()
     const firstAt = clock.now
     for (let index = 0; index < 30; index += 1) {
-      one.note('api-key:a', lease, clock.now, '192.0.2.1')
-      other.note('api-key:a', lease, clock.now, '192.0.2.1')
-      other.note('api-key:b', lease, clock.now, '192.0.2.1')
+      one.note('api-key:a', lease, clock.now, from(HOME))
+      other.note('api-key:a', lease, clock.now, from(HOME))
+      other.note('api-key:b', lease, clock.now, from(HOME))
       clock.now += 1
       await Promise.all([one.stop(), other.stop()])
     }
@@ -190,11 +192,11 @@ eachEngine(async (t, open) => {
 
   t.test('what is older than 30 days is forgotten', async (t) => {
     const { one, clock } = await replicas()
-    one.note('api-key:old', lease, clock.now, '192.0.2.1')
-    one.note('api-key:both', lease, clock.now, '192.0.2.1')
+    one.note('api-key:old', lease, clock.now, from(HOME))
+    one.note('api-key:both', lease, clock.now, from(HOME))
     await one.stop()
     clock.now += 31 * DAY_MS
-    one.note('api-key:both', lease, clock.now, '192.0.2.1')
+    one.note('api-key:both', lease, clock.now, from(HOME))
     t.strictSame(await one.read(integration), [
       { principal: 'api-key:both', firstAt: clock.now, lastAt: clock.now, count: 1 },
     ])
@@ -202,10 +204,10 @@ eachEngine(async (t, open) => {
 
   t.test('an integration that was made anew begins anew', async (t) => {
     const { one, clock } = await replicas()
-    one.note('api-key:a', lease, clock.now, '192.0.2.1')
+    one.note('api-key:a', lease, clock.now, from(HOME))
     await one.stop()
     t.strictSame(await one.read({ ...integration, uid: 'u2' }), [])
-    one.note('api-key:b', { ...lease, uid: 'u2' }, clock.now, '192.0.2.1')
+    one.note('api-key:b', { ...lease, uid: 'u2' }, clock.now, from(HOME))
     t.match(await one.read({ ...integration, uid: 'u2' }), [{ principal: 'api-key:b', count: 1 }])
   })
 
@@ -213,7 +215,7 @@ eachEngine(async (t, open) => {
     const { one, clock } = await replicas()
     for (let index = 0; index < PRINCIPALS_MAX + 5; index += 1) {
       clock.now += 1
-      one.note(`api-key:${String(index).padStart(5, '0')}`, lease, clock.now, '192.0.2.1')
+      one.note(`api-key:${String(index).padStart(5, '0')}`, lease, clock.now, from(HOME))
     }
     const rows = await one.read(integration)
     t.equal(rows.length, PRINCIPALS_MAX)
@@ -243,13 +245,13 @@ t.test(
       runtime: testRuntime(),
       log: { warn: (_bindings, message) => said.push(message) },
     })
-    counts.note('api-key:a', lease, Date.now(), '192.0.2.1')
-    counts.note('api-key:a', { ...lease, integration: 'other' }, Date.now(), '192.0.2.1')
+    counts.note('api-key:a', lease, Date.now(), from(HOME))
+    counts.note('api-key:a', { ...lease, integration: 'other' }, Date.now(), from(HOME))
     t.match(await counts.read({ ...integration, name: 'other' }), [{ count: 1 }])
     t.equal(lost, 0)
     t.notOk(records.has('billing'))
     t.same(said, ['the counts of callers cannot be stored yet'])
-    counts.note('api-key:a', lease, Date.now(), '192.0.2.1')
+    counts.note('api-key:a', lease, Date.now(), from(HOME))
     lost = 20
     await counts.stop()
     t.match(await counts.read(integration), [{ principal: 'api-key:a', count: 2 }])
@@ -275,9 +277,9 @@ t.test('counts wait for a store that is away, and are not lost', async (t) => {
     runtime: testRuntime(),
     log: { warn: () => undefined },
   })
-  counts.note('api-key:a', lease, Date.now(), '192.0.2.1')
+  counts.note('api-key:a', lease, Date.now(), from(HOME))
   await counts.stop()
-  counts.note('api-key:a', lease, Date.now(), '192.0.2.1')
+  counts.note('api-key:a', lease, Date.now(), from(HOME))
   isAway = false
   t.match(await counts.read(integration), [{ principal: 'api-key:a', count: 2 }])
 })
@@ -294,8 +296,8 @@ t.test(
       runtime: testRuntime(),
       log: { warn: (bindings, message) => said.push(`${message} ${Object.keys(bindings)}`) },
     })
-    counts.note('api-key:a', lease, Date.now(), '192.0.2.1')
-    counts.note('api-key:a', { ...lease, integration: 'other' }, Date.now(), '192.0.2.1')
+    counts.note('api-key:a', lease, Date.now(), from(HOME))
+    counts.note('api-key:a', { ...lease, integration: 'other' }, Date.now(), from(HOME))
     for (let tries = 0; tries < 3; tries += 1) await t.rejects(counts.read(integration))
     await counts.stop()
     t.strictSame(said, [
@@ -323,7 +325,7 @@ t.test('the counts of many integrations are written together, so many at once', 
   const runtime = testRuntime()
   const counts = createCallerCounts({ documents, runtime, log: { warn: () => undefined } })
   for (let at = 0; at < 120; at += 1) {
-    counts.note('api-key:a', { ...lease, integration: `i${at}` }, Date.now(), '192.0.2.1')
+    counts.note('api-key:a', { ...lease, integration: `i${at}` }, Date.now(), from(HOME))
   }
   await counts.stop()
   t.equal(stored.size, 120)
@@ -345,16 +347,38 @@ t.test('of very many callers none is new, and a bounded number of networks is ke
   const names = createNetworkNames(createMacs(keys, 'test'), true)
   const seen = new Map()
   for (let at = 0; at < ALL_NETWORKS_MAX + 5; at += 1) {
-    noteAddress(seen, `p${at >> 4}`, `10.${at >> 8}.${at & 255}.1`)
+    noteAddress(seen, `p${at >> 4}`, from(`10.${at >> 8}.${at & 255}.1`))
   }
   const first = mergedNetworks([], seen, { uid: 'u1', names, now })
   const kept = first.networks.flatMap(([, , marks]) => marks)
   t.ok(kept.length <= ALL_NETWORKS_MAX && kept.length > ALL_NETWORKS_MAX - 16)
   const other = new Map()
-  noteAddress(other, 'p0', '192.0.2.1')
+  noteAddress(other, 'p0', from('192.0.2.1'))
   const full = [...first.networks, ['z', now, Array(16).fill(['x', '', day.day])] as const]
   const later = { uid: 'u1', names, now: now + DAY_MS }
   t.equal(mergedNetworks(first.networks.slice(9), other, later).found.length, 0, 'learnt anew')
   t.equal(mergedNetworks(full, other, later).found.length, 0, 'too many')
   t.equal(mergedNetworks(full.slice(0, 9), other, later).found.length, 1)
+})
+
+t.test('a request that came like the last one is not asked for its address', async (t) => {
+  let asked = 0
+  const behind = (peer: string, forwarded: string | undefined, ip: string) => ({
+    get ip() {
+      asked += 1
+      return ip
+    },
+    raw: { socket: { remoteAddress: peer }, headers: { 'x-forwarded-for': forwarded } },
+  })
+  const seen = new Map()
+  for (const [times, reader] of [
+    [3, behind('10.0.0.1', undefined, '10.0.0.1')],
+    [3, behind('10.0.0.1', '192.0.2.1', '192.0.2.1')],
+    [3, behind('10.0.0.1', '192.0.2.2', '192.0.2.2')],
+    [3, behind('10.0.0.2', '192.0.2.2', '192.0.2.3')],
+  ] as const) {
+    for (let turn = 0; turn < times; turn += 1) noteAddress(seen, 'a', reader)
+  }
+  t.equal(asked, 4)
+  t.same([...seen.get('a').all], ['10.0.0.1', '192.0.2.1', '192.0.2.2', '192.0.2.3'])
 })

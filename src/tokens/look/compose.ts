@@ -4,7 +4,6 @@ import type { Core } from '../../store/core.ts'
 import type { StoreEvents } from '../../store/store-events.ts'
 import type { EngineMeter } from '../engine-meter.ts'
 import type { Broker } from '../serve/broker.ts'
-import type { Lease } from '../serve/lease.ts'
 import { createGivenAnnouncer } from './given-announcer.ts'
 import { createGivenTokens, type GivenTokens } from './given-tokens.ts'
 import { createDoorHandOut, type DoorHandOut, type FoundLoop } from './hand-out.ts'
@@ -14,7 +13,7 @@ interface DoorHandOutParts {
   readonly engine: { readonly broker: Broker; readonly tokens: TokenLook }
   readonly audit: Pick<AuditLog, 'requireWritable' | 'read' | 'background'>
   /** Counts each token that is handed out. */
-  readonly onRead: (principalId: string, lease: Lease, at: number, address: string) => void
+  readonly onRead: Parameters<typeof createDoorHandOut>[0]['onRead']
   readonly meter: Pick<EngineMeter, 'loginLoop'>
   readonly core: Core<StoreEvents>
   /** Whether other replicas may serve the same callers. */

@@ -1,4 +1,5 @@
 /** Hands out tokens to clients that cannot say that a token was rejected: such a client only logs in again. */
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
 import type { AuditLog } from '../../audit/log.ts'
 import type { Principal } from '../../callers/policy.ts'
@@ -18,7 +19,7 @@ interface DoorAsker {
   readonly id: string
   readonly ip: string
   readonly principal: Principal
-  readonly raw: { readonly socket: Socket }
+  readonly raw: { readonly socket: Socket; readonly headers: IncomingHttpHeaders }
 }
 
 /** A client that logs in again and again with a token that lives. */
@@ -35,7 +36,7 @@ interface DoorHandOutDependencies {
   readonly given: Pick<GivenTokens, 'note'>
   readonly audit: Pick<AuditLog, 'requireWritable' | 'read'>
   /** Counts each token that is handed out. */
-  readonly onRead: (principalId: string, lease: Lease, at: number, address: string) => void
+  readonly onRead: (principalId: string, lease: Lease, at: number, asker: DoorAsker) => void
   readonly onLoop: (found: FoundLoop) => void
   readonly runtime: Pick<Runtime, 'now' | 'monotonic'>
 }
@@ -143,7 +144,7 @@ export function createDoorHandOut(dependencies: DoorHandOutDependencies) {
       check?.(lease)
       const text = () => {
         const at = now()
-        onRead(asker.principal.id, lease, at, asker.ip)
+        onRead(asker.principal.id, lease, at, asker)
         return write(lease, at)
       }
       const audited = audit.read(asker, lease.integration, lease.tokenId)

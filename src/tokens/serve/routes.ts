@@ -22,13 +22,13 @@ interface HandOutDependencies {
   readonly broker: Broker
   readonly audit: Pick<AuditLog, 'requireWritable' | 'read'>
   /** Counts each token that is handed out. */
-  readonly onRead: (principalId: string, lease: Lease, at: number, address: string) => void
+  readonly onRead: (principalId: string, lease: Lease, at: number, request: Asked) => void
   /** Authenticates again a caller that waited for a mint. */
   readonly identify: Gate['identify']
   readonly now: () => number
 }
 
-type Asked = Pick<FastifyRequest, 'id' | 'ip' | 'principal'>
+type Asked = Pick<FastifyRequest, 'id' | 'ip' | 'raw' | 'principal'>
 
 /** Writes a token into the headers of an answer. Returns the body. Undefined: no body. */
 type Writer = (
@@ -66,7 +66,7 @@ export function createHandOut(dependencies: HandOutDependencies) {
     admit(served)
     const body = () => {
       const at = now()
-      onRead(request.principal.id, lease, at, request.ip)
+      onRead(request.principal.id, lease, at, request)
       reply.header('cache-control', 'no-store')
       return write(reply, served, at)
     }
