@@ -36,7 +36,7 @@ export function composeSigners({
   /** By module. */
   const hsms = new Map<string, Hsm>()
   const hsmOf = (module: string): Hsm => {
-    const hsm = hsms.get(module) ?? createHsm(module)
+    const hsm = hsms.get(module) ?? createHsm(module, { monotonic, log })
     hsms.set(module, hsm)
     return hsm
   }

@@ -1,10 +1,13 @@
 /** Keys that stay in an HSM, as SoftHSM2 answers for it, and what the operator reads when it does not sign. */
+import { execFileSync } from 'node:child_process'
 import { createHash, createPublicKey, verify, X509Certificate } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
+import type { Environment } from '../../src/config/config.ts'
 import { generateKeyring } from '../../src/crypto/keyring.ts'
+import type { BrokerError } from '../../src/errors/errors.ts'
 import { createHsm } from '../../src/signers/pkcs11/hsm.ts'
 import { PACKAGE } from '../../src/signers/pkcs11/hsm-faults.ts'
 import { createPkcs11 } from '../../src/signers/pkcs11/pkcs11.ts'
@@ -13,6 +16,7 @@ import { newAdminKey, startBrokerProcess } from '../support/broker.ts'
 import { eventually } from '../support/eventually.ts'
 import { lifeKnown } from '../support/lease-life.ts'
 import { expect } from '../support/rotatable.ts'
+import { testLog } from '../support/runtime.ts'
 import { linkPackage, newSoftHsm, provideSoftHsm, SOFTHSM_MODULE } from '../support/softhsm.ts'
 import { signersFile } from './signing-world.ts'
 
@@ -31,18 +35,45 @@ interface Place {
   readonly module?: string
   readonly token?: string
   readonly pin?: string
+  readonly monotonic?: () => number
+}
+
+/** Processes that this one, or another one, started and that live. */
+const childrenOf = (pid = process.pid): readonly number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+
+/** Whoever reads the file waits until the test ends, as in a module that does not return. Gives when somebody does. */
+function blockReaders(t: Test, path: string): () => Promise<unknown> {
+  rmSync(path)
+  execFileSync('mkfifo', [path])
+  return () =>
+    eventually(() => {
+      try {
+        const file = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
+        t.teardown(() => closeSync(file))
+        return true
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error
+        return false
+      }
+    })
 }
 
 function backendOf(
   t: Test,
-  { module = SOFTHSM_MODULE, token = 'valetkey', pin = hsm?.pin }: Place,
+  {
+    module = SOFTHSM_MODULE,
+    token = 'valetkey',
+    pin = hsm?.pin,
+    monotonic = () => performance.now(),
+  }: Place,
 ) {
   const pinFile = join(t.testdir({}), 'pin')
   writeFileSync(pinFile, `${pin}\n`)
-  const thread = createHsm(module)
-  const backend = createPkcs11({ name: 'hsm', module, token, pinFile }, thread)
+  const process = createHsm(module, { monotonic, log: testLog() })
+  const backend = createPkcs11({ name: 'hsm', module, token, pinFile }, process)
   t.teardown(() => backend.stop?.())
-  const sign = (key: string) => backend.sign({ name: 'hsm', key }, DATA, signal)
+  const sign = (key: string, until = signal) => backend.sign({ name: 'hsm', key }, DATA, until)
   return { ...backend, sign, pinFile }
 }
 
@@ -113,6 +144,11 @@ t.test('a key in a token', { skip }, async (t) => {
         const error: Error = await asked.catch((one) => one)
         t.notMatch(JSON.stringify([error, String(error.cause)]), /a wrong one/)
       }
+      for (const pid of childrenOf()) process.kill(pid, 'SIGKILL')
+      await eventually(async () => {
+        const error: BrokerError = await sign('billing').catch((one) => one)
+        return error.code === 'signing_refused' && /token valetkey$/.test(error.detail)
+      })
       writeFileSync(pinFile, hsm.pin)
       t.ok((await sign('billing')).length > 0, 'the file is read again')
     },
@@ -127,14 +163,42 @@ t.test('a key in a token', { skip }, async (t) => {
   })
 
   await t.test(
-    'a thread that ends leaves no caller waiting, and another one follows',
+    'a process that ends leaves no caller waiting, and another one follows',
     async (t) => {
       const { sign, stop } = backendOf(t, {})
       const asked = sign('billing')
-      await Promise.all([t.rejects(asked, { code: 'signer_unavailable' }), stop?.()])
+      const away = {
+        code: 'signer_unavailable',
+        detail: 'The signer hsm has a module whose process ended (SIGKILL)',
+        remedy: /^Look at the log of the module/,
+      }
+      await Promise.all([t.rejects(asked, away), stop?.()])
       t.ok((await sign('billing')).length > 0)
     },
   )
+
+  await t.test('a module that does not return is ended with its process', async (t) => {
+    let clock = 0
+    const { sign, pinFile } = backendOf(t, { monotonic: () => clock })
+    const isBlocked = blockReaders(t, pinFile)
+    const signInVain = async (until?: Promise<unknown>) => {
+      const waits = new AbortController()
+      const asked = sign('billing', waits.signal)
+      await until
+      waits.abort(new Error('nobody waits'))
+      await t.rejects(asked, { message: 'nobody waits' })
+    }
+    await signInVain(isBlocked())
+    const [pid] = childrenOf()
+    rmSync(pinFile)
+    writeFileSync(pinFile, hsm.pin)
+    clock += 9_999
+    await signInVain()
+    t.same(childrenOf(), [pid], 'it may still answer')
+    clock += 1
+    t.ok((await sign('billing')).length > 0, 'another one signs')
+    await eventually(() => !childrenOf().includes(pid ?? 0))
+  })
 
   await t.test('a key that was replaced is found again', async (t) => {
     hsm.newToken('moving')
@@ -157,7 +221,7 @@ t.test('a token that hashes nothing itself gets the DigestInfo', { skip }, async
 })
 
 /** A process of its own, with tokens of its own. */
-async function brokerWith(t: Test, mechanisms?: string, nodeArgs: readonly string[] = []) {
+async function brokerWith(t: Test, mechanisms?: string, members: Environment = {}) {
   const folder = t.testdir({})
   const own = newSoftHsm(folder, mechanisms)
   own.newToken('valetkey')
@@ -178,8 +242,9 @@ async function brokerWith(t: Test, mechanisms?: string, nodeArgs: readonly strin
     VALETKEY_KEYRING: generateKeyring(Date.now()).reveal(),
     VALETKEY_LOGIN_HOSTS: simulator.origins.myDomain,
     ...{ VALETKEY_SIGNERS: signers, SOFTHSM2_CONF: own.config, VALETKEY_LOG_LEVEL: 'debug' },
+    ...members,
   }
-  const broker = await startBrokerProcess(t, { adminKey, env, nodeArgs })
+  const broker = await startBrokerProcess(t, { adminKey, env })
   const { call } = broker
   const put = (body: object, headers = {}) =>
     call('PUT', '/integrations/billing', {
@@ -251,9 +316,19 @@ t.test('from PUT to a token, a rotation and a fault', { skip }, async (t) => {
     code: /^signing_refused$|^signer_unavailable$/,
     detail: /^The signer hsm /,
   })
+
+  own.newToken('valetkey')
+  const isBlocked = blockReaders(t, pinFile)
+  for (const pid of childrenOf(broker.pid)) process.kill(pid, 'SIGKILL')
+  await eventually(async () => {
+    const { body } = await call('GET', '/tokens/billing')
+    return body.detail === 'The signer hsm did not answer within 2 seconds'
+  })
+  await isBlocked()
+  t.equal(childrenOf(broker.pid).length, 1)
+  t.equal(await broker.kill('SIGTERM'), 0, 'a module that does not return keeps nobody')
   const digest = createHash('sha256').update(own.pin).digest('hex')
   for (const secret of [own.pin, digest]) t.notMatch(broker.output(), secret)
-  t.equal(readFileSync(pinFile, 'utf8'), own.pin)
 })
 
 /** As where nobody installed it. */
@@ -267,7 +342,9 @@ registerHooks({
 })`)}`
 
 t.test('without its package, the service runs and says what is missing', { skip }, async (t) => {
-  const { created, call } = await brokerWith(t, undefined, ['--import', WITHOUT_PACKAGE])
+  const { created, call } = await brokerWith(t, undefined, {
+    NODE_OPTIONS: `--import ${WITHOUT_PACKAGE}`,
+  })
   t.match(created, {
     status: 422,
     body: {

@@ -5,10 +5,17 @@ import { signerAway, signingRefused } from '../signing-problem.ts'
 /** The version that is tested. */
 export const PACKAGE = 'pkcs11js@2.1.7'
 
-/** Where a request to the module ended. `code` is the name of the return value (`CKR_…`), if it has one. */
+/** Where a request to the module ended. `code` is the name of the return value (`CKR_…`) or of the signal, if it has one. */
 export interface HsmTrouble {
   readonly fault: HsmFault
   readonly code?: string
+}
+
+/** What comes instead of a result. */
+export interface HsmRefusal {
+  readonly trouble: HsmTrouble
+  /** The token refused the PIN of its file, which was in this state. */
+  readonly refusedPin?: { readonly token: string; readonly state: string }
 }
 
 interface HsmPlace {
@@ -78,6 +85,12 @@ const FAULTS = {
   no_mechanism: {
     why: ({ token }) => `cannot sign with RSA PKCS#1 v1.5 in the token ${token}`,
     remedy: () => 'Allow the mechanism CKM_SHA256_RSA_PKCS or CKM_RSA_PKCS in the token.',
+  },
+  ended: {
+    why: () => 'has a module whose process ended',
+    remedy: () =>
+      'Look at the log of the module, and update it. Its process starts again at the next try.',
+    isAway: true,
   },
   failed: {
     why: () => 'does not answer as it should',

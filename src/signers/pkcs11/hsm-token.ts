@@ -1,7 +1,7 @@
 /** The tokens of one PKCS#11 module: found, logged in, and used by sessions that are opened again when they are lost. */
 import { readFileSync, statSync } from 'node:fs'
 import type pkcs11js from 'pkcs11js'
-import type { HsmFault, HsmTrouble } from './hsm-faults.ts'
+import type { HsmFault, HsmRefusal } from './hsm-faults.ts'
 
 export type Cryptoki = InstanceType<(typeof pkcs11js)['PKCS11']>
 
@@ -34,11 +34,14 @@ const LOST: ReadonlySet<string> = new Set([
 const PIN_WRONG = ['CKR_PIN_INCORRECT', 'CKR_PIN_INVALID', 'CKR_PIN_LEN_RANGE', 'CKR_PIN_EXPIRED']
 
 export class HsmError extends Error {
-  readonly trouble: HsmTrouble
+  readonly refusal: HsmRefusal
 
-  constructor(fault: HsmFault, code?: string) {
+  constructor(fault: HsmFault, code?: string, refusedPin?: HsmRefusal['refusedPin']) {
     super(fault)
-    this.trouble = { fault, ...(code !== undefined && { code }) }
+    this.refusal = {
+      trouble: { fault, ...(code !== undefined && { code }) },
+      ...(refusedPin && { refusedPin }),
+    }
   }
 }
 
@@ -46,6 +49,8 @@ export interface TokenPlace {
   /** Its label. */
   readonly token: string
   readonly pinFile: string
+  /** State of that file when a former process tried its PIN, and the token refused it. */
+  readonly refusedPin?: string
 }
 
 interface OpenToken {
@@ -65,7 +70,7 @@ export function returnValueOf(error: unknown): string | undefined {
 
 export function createTokens(cryptoki: Cryptoki) {
   const tokens = new Map<string, OpenToken>()
-  /** The file with a wrong PIN, as it was then. */
+  /** By label of the token: the state of the file with a PIN that it refused. */
   const refusedPins = new Map<string, string>()
 
   const initialize = () => {
@@ -96,9 +101,9 @@ export function createTokens(cryptoki: Cryptoki) {
     return slot
   }
 
-  const logIn = (session: Handle, slot: Handle, { token, pinFile }: TokenPlace) => {
+  const logIn = (session: Handle, slot: Handle, { token, pinFile, refusedPin }: TokenPlace) => {
     const { pin, state } = pinIn(pinFile)
-    if (refusedPins.get(token) === state) throw new HsmError('pin_wrong')
+    if ((refusedPins.get(token) ?? refusedPin) === state) throw new HsmError('pin_wrong')
     if ((cryptoki.C_GetTokenInfo(slot).flags & CKF.pinLocked) !== 0)
       throw new HsmError('pin_locked')
     try {
@@ -109,7 +114,7 @@ export function createTokens(cryptoki: Cryptoki) {
       if (code === 'CKR_PIN_LOCKED') throw new HsmError('pin_locked', code)
       if (!PIN_WRONG.includes(code)) throw error
       refusedPins.set(token, state)
-      throw new HsmError('pin_wrong', code)
+      throw new HsmError('pin_wrong', code, { token, state })
     }
   }
 
@@ -247,8 +252,10 @@ const numberIn = (value: Buffer | undefined): number =>
 
 function pinIn(path: string): { readonly pin: string; readonly state: string } {
   try {
+    // Before the PIN is read: who writes meanwhile has it tried once more, and nothing is missed.
+    const { ino, mtimeNs, ctimeNs } = statSync(path, { bigint: true })
     const pin = readFileSync(path, 'utf8').replace(/[\r\n]+$/, '')
-    if (pin !== '') return { pin, state: `${statSync(path).mtimeMs}:${pin}` }
+    if (pin !== '') return { pin, state: [ino, mtimeNs, ctimeNs].join(':') }
   } catch (error) {
     throw new HsmError('no_pin_file', (error as NodeJS.ErrnoException).code)
   }

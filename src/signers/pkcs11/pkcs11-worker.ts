@@ -1,11 +1,10 @@
-/** Talks to one PKCS#11 module, in a thread of its own, because most of its functions wait for the HSM. No PIN leaves this thread. */
+/** Talks to one PKCS#11 module, in a process of its own, because most of its functions wait for the HSM, and some do not return. No PIN leaves this process. */
 import { createHash } from 'node:crypto'
-import { parentPort, workerData } from 'node:worker_threads'
 import type { HsmAnswer, HsmRequest, HsmResult } from './hsm.ts'
-import type { HsmTrouble } from './hsm-faults.ts'
+import type { HsmRefusal } from './hsm-faults.ts'
 import { type Cryptoki, createTokens, HsmError, returnValueOf } from './hsm-token.ts'
 
-const { module } = workerData as { readonly module: string }
+const [, , module = ''] = process.argv
 
 /** DigestInfo of SHA-256 (RFC 8017, section 9.2), before the digest. */
 const DIGEST_INFO = Buffer.from('3031300d060960864801650304020105000420', 'hex')
@@ -49,17 +48,22 @@ async function answerTo({ place, key, data }: HsmRequest): Promise<HsmResult> {
   })
 }
 
-function troubleOf(error: unknown): HsmTrouble {
-  if (error instanceof HsmError) return error.trouble
+function refusalOf(error: unknown): HsmRefusal {
+  if (error instanceof HsmError) return error.refusal
   const code = returnValueOf(error)
-  return { fault: 'failed', ...(code !== undefined && { code }) }
+  return { trouble: { fault: 'failed', ...(code !== undefined && { code }) } }
 }
 
-parentPort?.on('message', async (request: HsmRequest) => {
+const answer = (one: HsmAnswer) => process.send?.(one)
+
+process.on('message', async (request: HsmRequest) => {
   const { id } = request
   try {
-    parentPort?.postMessage({ id, result: await answerTo(request) } satisfies HsmAnswer)
+    answer({ id, result: await answerTo(request) })
   } catch (error) {
-    parentPort?.postMessage({ id, trouble: troubleOf(error) } satisfies HsmAnswer)
+    answer({ id, ...refusalOf(error) })
   }
 })
+// The service ends this process. Signals of a terminal or a container are for the service, which still signs then.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+process.on('disconnect', () => process.exit())
