@@ -10,6 +10,14 @@ export type SigningKey = Secret | RemoteKey
 
 export const isRemote = (key: SigningKey): key is RemoteKey => 'publicKey' in key
 
+/** The key of a credential, if it is at a signer. */
+export const remoteKeyOf = ({
+  privateKey,
+}: {
+  readonly type: string
+  readonly privateKey?: SigningKey
+}): RemoteKey | undefined => (privateKey && isRemote(privateKey) ? privateKey : undefined)
+
 /** Claims of a signed, short-lived JWT (RFC 7523) that a signing key proves itself with. */
 interface AssertionClaims {
   readonly issuer: string

@@ -21,7 +21,7 @@ import { createSlots } from './slots.ts'
 export type Signers = ReturnType<typeof createSigners>
 
 /** What signing an assertion needs. */
-export type Signing = Pick<Signers, 'sign' | 'ready'>
+export type Signing = Pick<Signers, 'sign' | 'ready' | 'signatureMs'>
 
 interface FindOptions {
   /** The integration that will sign with the key. */
@@ -47,6 +47,9 @@ interface SignersDependencies {
 /** Signed by a probe. Nothing reads it. */
 const PROBE = Buffer.from('valetkey asks whether this key signs')
 
+/** Share of a slow signature that still counts at the next one. */
+const REMEMBERED = 0.9
+
 const verifies = promisify(verify)
 
 export function createSigners(dependencies: SignersDependencies) {
@@ -58,6 +61,9 @@ export function createSigners(dependencies: SignersDependencies) {
       { settings: one, backend: backendOf(one), slots: createSlots(one.signaturesAtOnce) },
     ]),
   )
+
+  /** By name: what a signature takes, with the wait for its turn, in milliseconds. */
+  const lastMs = new Map<string, number>()
 
   const named = (name: string) => {
     const found = all.get(name)
@@ -124,7 +130,9 @@ export function createSigners(dependencies: SignersDependencies) {
       if (!(await isGood(key, data, signature))) throw wrongSignature(key)
       breaker.ended({ name })
       breaker.ended(ofKey)
-      meter.signed(name, 'signed', monotonic() - startedAt)
+      const tookMs = monotonic() - startedAt
+      lastMs.set(name, Math.max(tookMs, REMEMBERED * (lastMs.get(name) ?? 0)))
+      meter.signed(name, 'signed', tookMs)
       return Buffer.from(signature)
     } catch (error) {
       if (!(error instanceof BrokerError) || !isOfSigner(error)) throw error
@@ -178,6 +186,8 @@ export function createSigners(dependencies: SignersDependencies) {
     async ready(key: RemoteKey): Promise<void> {
       if (isResting(key)) await sign(key, PROBE)
     },
+    /** What a signature takes, in milliseconds: that of a slow one counts for a while. 0: nothing was signed yet. */
+    signatureMs: ({ name }: Pick<RemoteKey, 'name'>): number => lastMs.get(name) ?? 0,
     /** Whether the signer was away at the last request, or the last signature of this key failed. */
     isResting,
     /** The key of a new credential, with its version and its public half. Throws `credential_invalid`, `signer_unavailable`. */

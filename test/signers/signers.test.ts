@@ -157,6 +157,20 @@ t.test('no more than so many signatures run at once, and all end in time', async
     t.match(end, { status: 'rejected', reason: { code: 'signer_unavailable' } })
 })
 
+t.test('what a signature takes is known, and a slow one is remembered for a while', async (t) => {
+  let slowMs = 400
+  const { signers, pass } = signersBy(async (...asked) => {
+    pass(slowMs)
+    return good(...asked)
+  })
+  t.equal(signers.signatureMs(KEY), 0)
+  await signers.sign(KEY, DATA)
+  t.equal(signers.signatureMs(KEY), 400)
+  slowMs = 10
+  await signers.sign(KEY, DATA)
+  t.equal(signers.signatureMs(KEY), 360)
+})
+
 t.test('a wait for a turn that is given up takes no turn', async (t) => {
   const slots = createSlots(1)
   const held = Promise.withResolvers<void>()

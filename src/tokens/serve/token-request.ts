@@ -5,7 +5,7 @@ import type { RefreshTokenExchange } from '../../custody/exchange.ts'
 import type { StoredDpopKey } from '../../dpop/dpop-key.ts'
 import { asksForBound } from '../../dpop/dpop-rule.ts'
 import { BrokerError } from '../../errors/errors.ts'
-import { isRemote } from '../../grants/assertion.ts'
+import { remoteKeyOf } from '../../grants/assertion.ts'
 import type { GrantContext, GrantRequest, OpenCredential } from '../../grants/grant.ts'
 import { grantOf } from '../../grants/index.ts'
 import type { Introspection, TokenAnswer } from '../../grants/token-endpoint/token-answer.ts'
@@ -14,7 +14,14 @@ import { digestOf, type Integration, sourceOf } from '../../integrations/integra
 import type { Log, Runtime } from '../../runtime/runtime.ts'
 import { within } from '../../runtime/timeout.ts'
 import { deadToken, RETRIES, tryAgain } from '../mint/retry.ts'
-import { assumedLife, expiryOf, type Lease, leaseWith, tokenIdOf } from './lease.ts'
+import {
+  assumedLife,
+  expiryOf,
+  type Lease,
+  leaseWith,
+  type RefreshTiming,
+  tokenIdOf,
+} from './lease.ts'
 import { createLifetimes } from './lifetime.ts'
 
 /** An opened credential and its client. */
@@ -124,6 +131,11 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
     })
   }
 
+  const timingFor = (signer: Signer): RefreshTiming => {
+    const key = remoteKeyOf(signer.credential)
+    return { random, ...(key && { signatureMs: grants.signers.signatureMs(key) }) }
+  }
+
   const isSuspect = (uid: string): boolean => (suspects.get(uid) ?? 0) > runtime.monotonic()
 
   const suspect = ({ uid }: Integration): void => {
@@ -138,10 +150,9 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
     { signal, learnFirst = () => true }: RequestOptions,
   ): Promise<Lease | TokenAnswer> => {
     const { name, uid } = integration
-    const { credential } = signer
-    const key = 'privateKey' in credential ? credential.privateKey : undefined
+    const key = remoteKeyOf(signer.credential)
     // A login that nobody can sign must not be charged.
-    if (key && isRemote(key)) await grants.signers.ready(key)
+    if (key) await grants.signers.ready(key)
     const admitted = charge()
     const mintedAt = now()
     const asking = answerOf(integration, signer, admitted, signal)
@@ -171,7 +182,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
       // A refresh token that is older than the rule was requested without a key.
       ...(asksForBound(integration) && answer.dpop === undefined && { dpop: {} }),
     }
-    return leaseWith(minted, life, random)
+    return leaseWith(minted, life, timingFor(signer))
   }
 
   return {
@@ -196,7 +207,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
       const life = await lifetimes.learn(integration, requestWith, lease, signal)
       // A call that the stop of the process ends says nothing of the token.
       signal.throwIfAborted()
-      if (life && life.expiresAt > now()) return leaseWith(lease, life, random)
+      if (life && life.expiresAt > now()) return leaseWith(lease, life, timingFor(signer))
       if (life?.source === 'configured') {
         throw new BrokerError('conflict', 'The lease ended before the life of its token was known')
       }

@@ -51,14 +51,15 @@ t.test('a configured lifetime counts half', async (t) => {
 })
 
 t.test('a refresh is due between 70 and 80 % of the life', async (t) => {
-  t.equal(
-    refreshAtOf(1_000, 101_000, () => 0),
-    71_000,
-  )
-  t.equal(
-    refreshAtOf(1_000, 101_000, () => 1),
-    81_000,
-  )
+  t.equal(refreshAtOf(1_000, 101_000, { random: () => 0 }), 71_000)
+  t.equal(refreshAtOf(1_000, 101_000, { random: () => 1 }), 81_000)
+})
+
+t.test('a refresh begins earlier by what a signer takes, and not before half of the life', (t) => {
+  const at = (signatureMs: number) => refreshAtOf(1_000, 11_000, { random: () => 0, signatureMs })
+  t.equal(at(1_500), 6_500)
+  t.equal(at(2_900), 6_000)
+  t.end()
 })
 
 t.test('a lease lasts long enough for a client that keeps it', async (t) => {

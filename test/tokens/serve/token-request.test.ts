@@ -3,10 +3,12 @@ import { Secret } from '../../../src/crypto/secret.ts'
 import type { RefreshTokenExchange } from '../../../src/custody/exchange.ts'
 import { BrokerError } from '../../../src/errors/errors.ts'
 import type { TokenAnswer } from '../../../src/grants/token-endpoint/token-answer.ts'
+import type { Signing } from '../../../src/signers/signers.ts'
 import { createTokenRequester, type Signer } from '../../../src/tokens/serve/token-request.ts'
 import { eventually } from '../../support/eventually.ts'
 import { grantContextOf } from '../../support/grant-context.ts'
 import { type AnyGrant, integrationOf, leaseOf } from '../../support/integrations.ts'
+import { partOf } from '../../support/part.ts'
 import { testLog, testRuntime } from '../../support/runtime.ts'
 import { newSigningKey } from '../../support/signing-key.ts'
 
@@ -24,7 +26,7 @@ const GRANTS = {
   },
 } satisfies Readonly<Record<string, { readonly grant: AnyGrant; readonly signer: Signer }>>
 
-function requesterOf() {
+function requesterOf(members: { readonly signers?: Signing } = {}) {
   const sent: string[] = []
   const made: string[] = []
   const answer = async (request: { readonly signal?: AbortSignal }): Promise<TokenAnswer> => {
@@ -46,6 +48,7 @@ function requesterOf() {
           made.push('assertion')
           return 'id'
         },
+        ...members,
       },
     ),
     refreshTokens: { exchange },
@@ -97,6 +100,36 @@ t.test('a request is made ready while its login is charged', async (t) => {
   })
   t.same(sent, ['request'])
 })
+
+t.test(
+  'a signer begins while the login is charged, and its time lets a refresh begin earlier',
+  async (t) => {
+    const [began, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const signers = partOf<Signing>({
+      ready: async () => undefined,
+      async sign() {
+        began.resolve()
+        await ended.promise
+        return Buffer.from('a signature')
+      },
+      signatureMs: () => 60_000,
+    })
+    const key = { name: 'hsm', key: 'billing', publicKey: 'not looked at' }
+    const { requester, sent } = requesterOf({ signers })
+    const grant = { type: 'jwt_bearer', clientId: 'app', username: 'x@acme.com' }
+    const signer: Signer = {
+      clientId: 'app',
+      credential: { type: 'certificate', privateKey: key },
+    }
+    const lease = await requester.request(integrationOf({ grant }), signer, async () => {
+      await began.promise
+      ended.resolve()
+      t.same(sent, [], 'and Salesforce is not asked before the login is allowed')
+    })
+    t.same(sent, ['request'])
+    t.equal(lease.refreshAt, 1_000 + 450_000 - 60_000)
+  },
+)
 
 t.test('whoever may not log in is told so, whatever else is wrong', async (t) => {
   const { requester } = requesterOf()
