@@ -20,7 +20,7 @@ export interface ManyOptions {
 }
 
 /** Salesforce bounds the logins of a user, and so does the broker. */
-const USERS = 20
+export const USERS = 20
 /** How many are under way at once. */
 export const LANES = 16
 

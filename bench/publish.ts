@@ -54,6 +54,11 @@ const HEADLINES: readonly Headline[] = [
   ['peers', 'idle-rss-openbao', `The same, ${OPENBAO_NAME}, MB`],
   ['miss', 'p50', 'Own share of a mint, RSA signature included, p50, ms'],
   ['miss', 'bare-p50', 'The same steps of a mint with nothing around them, p50, ms'],
+  [
+    'signers',
+    'more',
+    'What a mint costs more where OpenBao signs / a signature of OpenBao, in the same run',
+  ],
   ['scale', 'redis-ready', 'Start to ready with 100,000 integrations in Redis, ms'],
   ['scale', 'redis-used-kb', 'Memory for each integration in use, KB'],
   ['start', 'ready', 'Start to ready, ms'],

@@ -93,6 +93,14 @@ export const SUITES: Readonly<Record<string, Suite>> = {
       return [...own, ...beside]
     },
   },
+  signers: {
+    what: "a mint that OpenBao's Transit signs, beside one that the process signs",
+    async measure(t, isShort) {
+      const { measureSigners } = await import('./signers.ts')
+      const short = { rounds: 3, mints: 40, warm: 100 }
+      return measureSigners(t, isShort ? short : { rounds: 5, mints: 100, warm: 300 })
+    },
+  },
   idle: {
     what: 'what a replica that nobody asks asks of Redis',
     async measure(t, isShort) {
