@@ -155,9 +155,9 @@ export async function readEverything(call: Witness): Promise<void> {
   const names: string[] = list.items.map(({ name }: { name: string }) => name)
   for (const [path, methods] of Object.entries<object>(api.paths)) {
     if (!('get' in methods)) continue
-    for (const name of names) {
-      await call('GET', path.replace(/\{(?:name|integration)\}/, name).replace(/\{\w+\}/g, 'x'))
-    }
+    const pathFor = (name: string) =>
+      path.replace(/\{(?:name|integration)\}/, name).replace(/\{\w+\}/g, 'x')
+    await Promise.all([...new Set(names.map(pathFor))].map((one) => call('GET', one)))
   }
   for (const path of ['/docs', '/openapi.yaml', '/nowhere']) await call('GET', path)
 }
@@ -210,14 +210,16 @@ export async function runEchoes(
 ): Promise<void> {
   for (const echo of ECHO_KINDS) {
     echoHost.use(echo)
-    for (const definition of Object.values(definitions)) {
+    const tell = async ([name, definition]: [string, object]) => {
+      const echoed = `echoed-${name}`
       const body = { ...definition, login_url: echoHost.origin }
-      await call('PUT', '/integrations/echoed', { body })
-      await call('GET', '/tokens/echoed')
-      await expect(call('POST', '/integrations/echoed/test'), 200)
-      await call('GET', '/integrations/echoed')
-      await call('DELETE', '/integrations/echoed', { headers: ANY })
+      await call('PUT', `/integrations/${echoed}`, { body })
+      await call('GET', `/tokens/${echoed}`)
+      await expect(call('POST', `/integrations/${echoed}/test`), 200)
+      await call('GET', `/integrations/${echoed}`)
+      await call('DELETE', `/integrations/${echoed}`, { headers: ANY })
     }
+    await Promise.all(Object.entries(definitions).map(tell))
   }
   if (echoHost.requests() === 0) throw new Error('nothing was said to the host')
 }
@@ -230,7 +232,7 @@ export async function runMisplaced(
 ): Promise<void> {
   const known = [adminKey, ...secrets, ...canaries.slice(-3).map(({ bytes }) => bytes.toString())]
   const sound = definitions['client-secret-basic'] ?? {}
-  for (const secret of known) {
+  const misplace = async (secret: string) => {
     const inUrl = encodeURIComponent(secret)
     for (const path of [
       ...[`/${inUrl}`, `/tokens/${inUrl}`, `/integrations/${inUrl}`, `/problems/${inUrl}`],
@@ -317,4 +319,5 @@ export async function runMisplaced(
       evidence.push({ source: 'answer to bad HTTP', content: await connection.closed() })
     }
   }
+  await Promise.all(known.map(misplace))
 }

@@ -14,6 +14,7 @@ import { OPENBAO } from '../support/openbao.ts'
 import { startOtlpReceiver } from '../support/otlp-receiver.ts'
 import { freePort, startRedis } from '../support/redis.ts'
 import { monitorText } from '../support/redis-monitor.ts'
+import { provideSoftHsm } from '../support/softhsm.ts'
 import { provideWheelProgram } from '../support/wheel-programs.ts'
 import { PUBLIC_URL, runConnections } from './connection-journey.ts'
 import { runDoors } from './door-journey.ts'
@@ -30,8 +31,9 @@ import {
 } from './secret-journeys.ts'
 import { prepareSigners } from './signer-journey.ts'
 
-/** Where OpenBao is not to be had, its part is left out. In CI that fails. */
+/** Where OpenBao or SoftHSM is not to be had, its part is left out. In CI that fails. */
 const missing = unlessProvided(await provideWheelProgram(OPENBAO, (line) => t.comment(line)))
+const noHsm = unlessProvided(provideSoftHsm((line) => t.comment(line)))
 
 async function folder(t: Test): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'valetkey-secrets-'))
@@ -54,6 +56,8 @@ async function filesIn(path: string): Promise<readonly Evidence[]> {
 interface Stage {
   readonly env: Readonly<Record<string, string>>
   readonly canaries: Scene['canaries']
+  /** The keyring is in OpenBao then. */
+  readonly redisUrl?: string
   /** While the broker runs, after its journeys. */
   trouble(call: ReturnType<typeof createWitness>): Promise<void>
   /** What the store keeps and was told. */
@@ -83,6 +87,7 @@ const STAGES: Readonly<Record<string, (t: Test) => Promise<Stage>>> = {
     const url = `redis://:${password}@127.0.0.1:${redis.port}`
     return {
       env: { VALETKEY_REDIS_URL: url },
+      redisUrl: url,
       canaries: [canary('Redis password', password)],
       async trouble(call) {
         await redis.kill('SIGKILL')
@@ -112,6 +117,9 @@ const STAGES: Readonly<Record<string, (t: Test) => Promise<Stage>>> = {
   },
 }
 
+// Each waits for its own processes most of the time.
+t.jobs = 2
+
 for (const [engine, prepare] of Object.entries(STAGES)) {
   t.test(`${engine}: no secret is in logs, answers, metrics, traces or the store`, async (t) => {
     const simulator = await startSimulator()
@@ -119,16 +127,17 @@ for (const [engine, prepare] of Object.entries(STAGES)) {
     const echoHost = await startEchoHost()
     t.teardown(() => echoHost.close())
     const stage = await prepare(t)
-    const signers = missing === false ? await prepareSigners(t) : undefined
+    const signers = missing === false ? await prepareSigners(t, noHsm === false) : undefined
     const adminKey = newAdminKey()
-    const keyring = generateKeyring(Date.now()).reveal()
+    const isOutside = stage.redisUrl !== undefined && signers !== undefined
+    const keyring = isOutside ? signers.keyring : generateKeyring(Date.now()).reveal()
     const metricsPort = await freePort()
     const receiver = await startOtlpReceiver()
     t.teardown(() => receiver.close())
     const broker = await startBrokerProcess(t, {
       adminKey,
       env: {
-        ...stage.env,
+        ...{ ...stage.env, ...signers?.env },
         VALETKEY_METRICS_PORT: String(metricsPort),
         VALETKEY_KEYRING: keyring,
         VALETKEY_PUBLIC_URL: PUBLIC_URL,
@@ -138,7 +147,9 @@ for (const [engine, prepare] of Object.entries(STAGES)) {
         OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
       },
     })
-    const sealingKey = keyring.split(':')[1] ?? ''
+    const sealingKey = isOutside
+      ? await signers.sealingKey(stage.redisUrl)
+      : (keyring.split(':')[1] ?? '')
     const scene: Scene = {
       url: broker.url,
       adminKey,

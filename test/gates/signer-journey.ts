@@ -1,21 +1,31 @@
-/** The life of a broker whose key is in OpenBao: logins that work and that do not, signatures, refusals. */
+/** The life of a broker whose keys are in OpenBao and in an HSM: logins that work and that do not, signatures, refusals. */
 import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import type { Environment } from '../../src/config/config.ts'
+import { KEY, plainKey, WRAPPING_POLICY } from '../keyring/wrapping-world.ts'
 import { type Canary, canary, keyCanaries } from '../support/canaries.ts'
 import { startBao, withSecrets, withTransit } from '../support/openbao.ts'
 import { newSigningKey } from '../support/signing-key.ts'
+import { linkPackage, newSoftHsm, SOFTHSM_MODULE } from '../support/softhsm.ts'
 import type { createWitness, Scene } from './secret-journeys.ts'
 
 interface SignerStage {
   /** The file of `VALETKEY_SIGNERS`. */
   readonly file: string
+  /** What the broker needs besides. */
+  readonly env: Environment
   readonly canaries: readonly Canary[]
+  /** The value of `VALETKEY_KEYRING` for a keyring in OpenBao. */
+  readonly keyring: string
+  /** The key that such a keyring seals with. */
+  sealingKey(redisUrl: string): Promise<string>
   run(call: ReturnType<typeof createWitness>, scene: Pick<Scene, 'simulator'>): Promise<void>
 }
 
-export async function prepareSigners(t: Test): Promise<SignerStage> {
+/** Where SoftHSM is not to be had, its part is left out. */
+export async function prepareSigners(t: Test, isHsmThere: boolean): Promise<SignerStage> {
   const bao = await startBao(t)
   await withTransit(bao, ['valetkey-kept'])
   const secrets = await withSecrets(bao)
@@ -36,6 +46,12 @@ export async function prepareSigners(t: Test): Promise<SignerStage> {
   const { role_id: roleId } = await bao.call('GET', 'auth/approle/role/valetkey/role-id')
   const { secret_id: secretId } = await bao.call('POST', 'auth/approle/role/valetkey/secret-id')
   await writeFile(secretIdFile, String(secretId))
+  await bao.call('PUT', 'sys/policies/acl/keyring', { policy: WRAPPING_POLICY })
+  await bao.call('POST', `transit/keys/${KEY}`, {})
+  const wrappingToken = await bao.tokenOf('keyring')
+  const wrappingFile = join(folder, 'wrapping-token')
+  await writeFile(wrappingFile, wrappingToken)
+  const hsm = isHsmThere ? await prepareHsm(folder) : undefined
   const common = { type: 'vault_transit', address: bao.url, keys: ['valetkey-*'] }
   const byRole = { type: 'app_role', role_id: roleId, secret_id_file: secretIdFile }
   const signers = {
@@ -47,12 +63,28 @@ export async function prepareSigners(t: Test): Promise<SignerStage> {
     // OpenBao says in its refusals what it was sent.
     refused: { ...common, auth: { ...byRole, role_id: 'none' } },
     away: { ...common, address: 'http://127.0.0.1:1', auth: byRole },
+    ...hsm?.signers,
+  }
+  const wrapping = {
+    ...{ type: 'vault_transit', address: bao.url },
+    auth: { type: 'token_file', token_file: wrappingFile },
   }
   const file = join(folder, 'signers.yaml')
-  await writeFile(file, JSON.stringify({ signers }))
+  await writeFile(
+    file,
+    JSON.stringify({
+      signers: { ...signers, wrapping },
+      keyring_keys: { main: { signer: 'wrapping', key: KEY } },
+    }),
+  )
   return {
     file,
+    env: hsm?.env ?? {},
+    keyring: 'vault-transit:main',
+    sealingKey: (redisUrl) => plainKey({ bao }, redisUrl),
     canaries: [
+      ...(hsm?.canaries ?? []),
+      canary('token of the keyring at the vault', wrappingToken),
       canary('token of the broker at the vault', token),
       canary('root token of the vault', bao.rootToken),
       canary('secret id', readFileSync(secretIdFile, 'utf8')),
@@ -65,7 +97,7 @@ export async function prepareSigners(t: Test): Promise<SignerStage> {
         const grant = { type: 'jwt_bearer', username: 'billing@acme.com' }
         const body = { login_url: simulator.origins.myDomain, grant, credential }
         const { status } = await call('PUT', `/integrations/kept-${name}`, { body })
-        const isGood = name === 'filed' || name === 'role'
+        const isGood = ['filed', 'role', 'hsm'].includes(name)
         if ((status === 201) !== isGood) throw new Error(`${name}: ${status}`)
         if (!isGood) continue
         const list = await call('GET', `/integrations/kept-${name}/credentials`)
@@ -97,6 +129,28 @@ export async function prepareSigners(t: Test): Promise<SignerStage> {
       await bao.call('PUT', 'sys/seal', {})
       await call('DELETE', '/tokens/kept-role')
       await call('GET', '/tokens/kept-role')
+    },
+  }
+}
+
+/** A token with a key, and a signer whose PIN is wrong. */
+async function prepareHsm(folder: string) {
+  linkPackage()
+  const hsm = newSoftHsm(folder)
+  hsm.newToken('valetkey')
+  hsm.newKey('valetkey', 'valetkey-kept')
+  const wrong = `wrong-${hsm.pin}`
+  const [file, wrongFile] = [join(folder, 'pin'), join(folder, 'wrong-pin')]
+  await writeFile(file, hsm.pin)
+  await writeFile(wrongFile, wrong)
+  const common = { type: 'pkcs11', token: 'valetkey', keys: ['valetkey-*'] }
+  return {
+    env: { SOFTHSM2_CONF: hsm.config },
+    canaries: [canary('PIN', hsm.pin), canary('wrong PIN', wrong)],
+    signers: {
+      hsm: { ...common, module: SOFTHSM_MODULE, pin_file: file },
+      // Who shares a module shares its login.
+      'hsm-wrong': { ...common, module: `/${SOFTHSM_MODULE}`, pin_file: wrongFile },
     },
   }
 }

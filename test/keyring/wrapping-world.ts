@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Redis } from 'ioredis'
 import type { Test } from 'tap'
 import { planKeyring } from '../../src/config/keyring-keys.ts'
 import { Secret } from '../../src/crypto/secret.ts'
@@ -45,7 +46,11 @@ export async function wrappingWorld(
   return { bao: vault, folder, signersFile, tokenFile }
 }
 
-export async function newVault(t: Test): Promise<Bao> {
+interface Teardown {
+  teardown(end: () => unknown): void
+}
+
+export async function newVault(t: Teardown): Promise<Bao> {
   const bao = await startBao(t)
   await bao.call('POST', 'sys/mounts/transit', { type: 'transit' })
   await bao.call('PUT', 'sys/policies/acl/keyring', { policy: WRAPPING_POLICY })
@@ -60,7 +65,7 @@ interface SignersFile {
 }
 
 /** JSON is YAML. */
-async function writeSigners(file: string, { address, tokenFile, keys }: SignersFile) {
+export async function writeSigners(file: string, { address, tokenFile, keys }: SignersFile) {
   const vault = {
     ...{ type: 'vault_transit', address, timeout_seconds: 1 },
     auth: { type: 'token_file', token_file: tokenFile },
@@ -68,6 +73,21 @@ async function writeSigners(file: string, { address, tokenFile, keys }: SignersF
   const key = { signer: 'vault', key: KEY }
   const keyring_keys = { main: key, second: key, ...keys }
   await writeFile(file, JSON.stringify({ signers: { vault }, keyring_keys }))
+}
+
+/** The whole text of the data key `main` that brokers at this store use, so that it can be looked for where it must not be. */
+export async function plainKey(
+  { bao }: Pick<WrappingWorld, 'bao'>,
+  redisUrl: string,
+): Promise<string> {
+  const client = new Redis(redisUrl, { protocol: 2 })
+  const [key = ''] = await client.keys('*d:data-key:main')
+  const { id, wrapped } = JSON.parse((await client.hget(key, 'body')) ?? '').keys[0]
+  client.disconnect()
+  const binding = Buffer.from(`valetkey/data-key/1:main:${id}`).toString('base64')
+  const body = { ciphertext: wrapped, associated_data: binding }
+  const { plaintext } = await bao.call('POST', `transit/decrypt/${KEY}`, body)
+  return String(plaintext)
 }
 
 /** What a process makes of the setting. Ends with the test. */
