@@ -20,6 +20,7 @@ import { ROLLING } from './rolling-rows.ts'
 import { ROTATION } from './rotation-rows.ts'
 import { SENTINEL } from './sentinel-rows.ts'
 import { SLOW } from './slow-rows.ts'
+import { VAULT } from './vault-row.ts'
 
 const CALLERS = 2_000
 const PER_SECOND = 500
@@ -245,6 +246,7 @@ const ROWS: readonly Row[] = [
   CLOCK,
   ...SENTINEL,
   ...ROTATION,
+  VAULT,
   ...AUDIT,
 ]
 
