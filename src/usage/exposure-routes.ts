@@ -21,7 +21,10 @@ interface ExposureRouteDependencies {
 
 const ExposureQuery = Type.Object(
   {
-    since: Type.String({ format: 'date-time', description: 'At most 30 days ago' }),
+    since: Type.String({
+      format: 'date-time',
+      description: 'Not in the future. Before 30 days ago, the report is not complete',
+    }),
     freeze: Type.Optional(
       Type.String({
         ...TEXT_FORMS.visible,
@@ -86,7 +89,7 @@ const ExposureView = Type.Object(
     ),
     complete: Type.Boolean({
       description:
-        'False: more tokens were minted than the stored events list. The audit lines have all of them',
+        'False: more tokens were minted than the stored events list, or `since` is more than 30 days ago, and reads are counted no longer. The audit lines have all of both',
     }),
     next_cursor: NullableText,
   },
@@ -95,8 +98,8 @@ const ExposureView = Type.Object(
 
 const NEEDS = 'audit:read'
 
-/** Counts of reads go back 30 days. A day more, so that it need not be exact. */
-const SINCE_MAX_MS = 31 * 86_400_000
+/** Counts of reads go back 30 days. A day more, because they are of whole days. */
+const COUNTED_MS = 31 * 86_400_000
 
 export function registerExposureRoutes(
   server: Server,
@@ -121,15 +124,14 @@ export function registerExposureRoutes(
       const { query, headers } = request
       const since = Date.parse(query.since)
       if (since > now()) throw new BrokerError('request_invalid', 'query/since is in the future')
-      if (since < now() - SINCE_MAX_MS) {
-        throw new BrokerError('request_invalid', 'query/since is more than 30 days ago')
-      }
       const tests = (await selectorsOf(query)).map(selectorTest)
-      const report = await exposure.report(
+      const found = await exposure.report(
         (integration, orgIds) => tests.some((selects) => selects(integration, orgIds)),
         since,
         query.cursor === undefined ? undefined : nameOf(query.cursor),
       )
+      const isCounted = since >= now() - COUNTED_MS
+      const report = { ...found, isComplete: found.isComplete && isCounted }
       reply.header('vary', 'accept').header('cache-control', 'no-store')
       if (!/\btext\/csv\b/i.test(headers.accept ?? '')) return viewOf(report, since)
       reply.type('text/csv; charset=utf-8').serializer(String)

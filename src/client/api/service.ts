@@ -131,7 +131,7 @@ export interface Exposure {
     /** `live`: the current one. `revoking`: Salesforce must still end it. `revoked`: it has ended. `unknown`: it is no longer handed out, and ends with its session. */
     readonly state: 'live' | 'revoking' | 'revoked' | 'unknown'
   }[]
-  /** False: more tokens were minted than the stored events list. The audit lines have all of them. */
+  /** False: more tokens were minted than the stored events list, or `since` is more than 30 days ago, and reads are counted no longer. The audit lines have all of both. */
   readonly complete: boolean
   readonly next_cursor: string | null
 }
