@@ -10,6 +10,7 @@ import { sharedDocument } from './shared-schemas.ts'
 const LEFT_OUT = new Set([
   ...['postOAuthToken', 'passGateway', 'finishConnection', 'getLiveness'],
   ...['listProblems', 'getProblem', 'listSalesforceRefusals', 'getSetupMetadata'],
+  ...['showStatus', 'signIn', 'signOut'],
 ])
 const LEFT_OUT_TAG = 'front-doors'
 

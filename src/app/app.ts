@@ -34,6 +34,7 @@ import { createEvents } from '../runtime/events.ts'
 import { readinessOf } from '../service/readiness.ts'
 import { composeSigners } from '../signers/compose.ts'
 import { NO_WRAPPERS } from '../signers/wrapping/wrapping.ts'
+import { composeStatusPage } from '../status/compose.ts'
 import { createChangeSubscription } from '../store/change-subscription.ts'
 import { unlessUnusable } from '../store/integrity/record-schema.ts'
 import { watchStore } from '../store/integrity/watched-store.ts'
@@ -184,13 +185,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   }
   const { trustProxy, connectionsPerAddress } = config
   const { server, drain, trust } = composeServer(
-    {
-      logger: log,
-      trustProxy,
-      limits: { connectionsPerAddress },
-      tls,
-      onProblem,
-    },
+    { ...{ logger: log, trustProxy, tls, onProblem }, limits: { connectionsPerAddress } },
     log,
   )
   const readiness = () =>
@@ -214,7 +209,13 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     freezes: gateOfFreezes.count,
     corruptRecords: () => watched.corrupt().length,
   })
-  await registerPublicRoutes(server, { version, docs: config.docs, readiness, connections })
+  const status = composeStatusPage({
+    ...{ core, settings: config, callers, audit, onProblem },
+    shown: { integrations, engine, indexer, counts, seals, readiness },
+  })
+  await registerPublicRoutes(server, {
+    ...{ version, docs: config.docs, readiness, connections, status },
+  })
   const { gate, strangers } = callers
   const doorkeeping = composeDoorHandOut({
     ...{ core, engine, audit, onRead: counts.note, meter: metering.engine },
@@ -263,6 +264,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     signers,
     { stop: dataKeys.wrappers.stop },
     { start: audit.start, stop: audit.close },
+    status,
     webhooks,
     counts,
     subscription,

@@ -34,6 +34,7 @@ import { registerCredentialRoutes } from '../rotation/routes.ts'
 import { tellUnconfirmed } from '../service/confirmed-answers.ts'
 import { registerStoreRoutes } from '../service/store-routes.ts'
 import { registerSetupRoutes } from '../setup/routes.ts'
+import type { StatusPage } from '../status/compose.ts'
 import type { Core } from '../store/core.ts'
 import type { WatchedStore } from '../store/integrity/watched-store.ts'
 import { createTokenCheck } from '../tokens/check/token-check.ts'
@@ -53,19 +54,21 @@ interface PublicRouteDependencies {
   readonly docs: boolean
   readonly readiness: () => Readiness
   readonly connections: Pick<Connections, 'registerCallback'>
+  readonly status: Pick<StatusPage, 'register'> | undefined
 }
 
-/** Routes that need no caller. */
+/** Routes that need no caller, and the page where people sign in. */
 export async function registerPublicRoutes(
   server: Server,
-  { version, docs, readiness, connections }: PublicRouteDependencies,
+  { version, docs, readiness, connections, status }: PublicRouteDependencies,
 ): Promise<void> {
   await describeApi(server, version)
   if (docs) serveApiDescription(server)
   registerHealth(server, readiness)
   registerRefusalPages(server)
-  registerPublicPages(server, { version, docs })
+  registerPublicPages(server, { version, docs, status: status !== undefined })
   connections.registerCallback(server)
+  await status?.register(server)
 }
 
 interface GuardDependencies {

@@ -110,6 +110,10 @@ export const ACTIONS = {
   },
   'api_key.created': { share: 'access', meaning: 'An API key was made' },
   'api_key.revoked': { share: 'access', meaning: 'An API key was revoked' },
+  'browser.signed_in': {
+    share: 'access',
+    meaning: 'A browser signed in at the status page with an API key',
+  },
   'caller.new': {
     share: 'attempts',
     meaning: '`principal` read it for the first time in 30 days',

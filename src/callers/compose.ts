@@ -15,6 +15,7 @@ import {
 } from './authentication/authenticators.ts'
 import { isLoopback } from './authentication/key-source.ts'
 import { createThrottle, type Throttle } from './authentication/throttle.ts'
+import { type BrowserSessions, createBrowserSessions } from './browser-sessions.ts'
 import { createDocumentIds } from './document-ids.ts'
 import { createGate, type Gate } from './index.ts'
 import { createPermissionResolver, type PermissionResolver } from './permission-resolver.ts'
@@ -24,6 +25,8 @@ import { type CallerRouteDependencies, registerCallerRoutes } from './routes.ts'
 export interface Callers {
   readonly gate: Gate
   readonly permissions: PermissionResolver
+  /** For pages that a person reads. */
+  readonly sessions: BrowserSessions
   /** Counts what an address shows that nobody knows. */
   readonly strangers: Pick<Throttle, 'isBlocked' | 'failed'>
   /** Registers `/whoami` and `/api-keys`, behind the guard. */
@@ -82,9 +85,11 @@ export function composeCallers(dependencies: CallersDependencies): Callers {
   const keys = createApiKeyStore({ documents, now, events })
   const permissions = createPermissionResolver({ keys, callers: declared.callers, now })
   const gate = createGate({ authenticators: authenticators.list, throttle, permissions })
+  const { keyring } = core
   return {
     gate,
     permissions,
+    sessions: createBrowserSessions({ keyring, gate, apiKeys, adminKeys, now }),
     strangers: throttle,
     registerRoutes(guarded, onChanged) {
       const { confirm } = gate

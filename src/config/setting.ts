@@ -208,6 +208,10 @@ export const SETTINGS = {
   docs: withDefault('VALETKEY_DOCS', 'on', read.onOff, {
     meaning: '`on` or `off`: `/docs` and the OpenAPI document.',
   }),
+  statusPage: withDefault('VALETKEY_STATUS_PAGE', 'on', read.onOff, {
+    meaning:
+      '`on` or `off`: the [status page](operating.md#the-status-page) at `/status`, where people sign in with an API key.',
+  }),
   soapLogin: withDefault('VALETKEY_SOAP_LOGIN', 'on', read.onOff, {
     meaning:
       '`on` or `off`: [SOAP login](soap-login.md) at `…/services/Soap/u/{version}` and `…/c/{version}`.',

@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
 import { operation } from '../http/openapi/operation.ts'
+import { htmlPage } from '../http/openapi/representations.ts'
 import type { Server } from '../http/server/server.ts'
 import {
   BARE_PAGE,
@@ -51,11 +52,11 @@ export function registerCallbackRoute(
           error_description: brought('Explanation for people'),
         }),
         response: {
-          200: pageSchema(
+          200: htmlPage(
             'The integration is connected. Without parameters: the purpose of this URL',
           ),
-          400: pageSchema('It is not connected, or the link is not valid'),
-          503: pageSchema('Not now; the link stays good'),
+          400: htmlPage('It is not connected, or the link is not valid'),
+          503: htmlPage('Not now; the link stays good'),
         },
       }),
     },
@@ -87,6 +88,3 @@ const isBare = ({ state, code, error }: Callback): boolean =>
 /** A repeated parameter is an array. */
 const brought = (description: string) =>
   Type.Optional(Type.Unsafe<unknown>({ type: ['string', 'array'], description }))
-
-const pageSchema = (description: string) =>
-  Type.Unsafe<string>({ description, content: { 'text/html': { schema: { type: 'string' } } } })

@@ -13,6 +13,8 @@ const DAY_MS = 86_400_000
 /** Below the first limit the check fails; below the second it warns, and expiry notices begin. */
 export const NEAR_DAYS = 14
 export const SOON_DAYS = 60
+export const CERTIFICATE_REMEDY =
+  'Stage a new key with its certificate, and upload the certificate; callers are not affected.'
 
 type OpenKey = Extract<OpenCredential, { type: 'certificate' }>
 
@@ -85,8 +87,7 @@ export function checkCertificate(
   if (!certificate) return undefined
   const days = Math.floor((certificate.notAfter - now) / DAY_MS)
   const end = new Date(certificate.notAfter).toISOString()
-  const remedy =
-    'Stage a new key with its certificate, and upload the certificate; callers are not affected.'
+  const remedy = CERTIFICATE_REMEDY
   if (days < 0) {
     const consequence = 'Salesforce still accepts its signatures, but audits may not.'
     return failed('certificate', `It expired at ${end}. ${consequence}`, remedy)

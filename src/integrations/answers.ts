@@ -40,7 +40,8 @@ interface AnswersDependencies {
   readonly statusOf: (integration: Integration) => Promise<IntegrationStatus>
 }
 
-export function createAnswers({ store, followers, statusOf }: AnswersDependencies): Answers {
+/** The form in a page alone. */
+export function createListed({ store }: Pick<AnswersDependencies, 'store'>): Answers['listed'] {
   /** Who may see only some gets only their number, as far as they were looked at. */
   const ofWhatIsShown = async (
     status: IntegrationStatus,
@@ -60,14 +61,18 @@ export function createAnswers({ store, followers, statusOf }: AnswersDependencie
     }
   }
 
+  return async (integration, status, principal, known = new Map()) =>
+    integrationViewOf(integration, await ofWhatIsShown(status, principal, known))
+}
+
+export function createAnswers({ store, followers, statusOf }: AnswersDependencies): Answers {
+  const listed = createListed({ store })
+
   const lentTo = async ({ name, credentials }: Integration, principal: Principal) => {
     if (credentials.length === 0) return []
     const found = await followers.of(name)
     return found.filter((one) => isShown(principal, one)).map((one) => one.name)
   }
-
-  const listed: Answers['listed'] = async (integration, status, principal, known = new Map()) =>
-    integrationViewOf(integration, await ofWhatIsShown(status, principal, known))
 
   return {
     listed,

@@ -63,6 +63,8 @@ export function composeKeyring(dependencies: {
   wakeByDocuments(core, resealer, RESEAL_JOBS.kind)
   const watch = createKeyringWatch({ keyring, census, replicas, runtime, log })
   return {
+    /** The replicas that are alive. */
+    replicas: replicas.list,
     trouble: (): string | undefined => watch.trouble() ?? dataKeys.trouble(),
     /** Why records without a code are still accepted. Undefined: they are not. */
     unproven: (): string | undefined =>

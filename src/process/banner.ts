@@ -5,16 +5,25 @@ interface BannerFacts {
   /** For example `http://127.0.0.1:8080`. */
   readonly url: string
   readonly docs: boolean
+  readonly statusPage: boolean
   /** Engine and location, without passwords. */
   readonly store: string
   /** The file of the admin key; undefined if a setting provides the key. */
   readonly adminKeyPath: string | undefined
 }
 
-export function banner({ version, url, docs, store, adminKeyPath }: BannerFacts): string {
+export function banner({
+  version,
+  url,
+  docs,
+  statusPage,
+  store,
+  adminKeyPath,
+}: BannerFacts): string {
   const rows = [
     ['API', url],
     ...(docs ? [['Documentation', `${url}/docs`]] : []),
+    ...(statusPage ? [['Status page', `${url}/status`]] : []),
     ['Store', store],
     ['Admin key', adminKeyPath === undefined ? 'from VALETKEY_ADMIN_KEY' : `in ${adminKeyPath}`],
   ]

@@ -92,7 +92,8 @@ export async function serve(env: Environment, version: string): Promise<void> {
     const scheme = tls ? 'https' : 'http'
     const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
     const where = config.redisUrl ? 'Redis' : `embedded, in ${config.dataDir}`
-    stdout.write(banner({ version, url, docs: config.docs, store: where, adminKeyPath }))
+    const { docs, statusPage } = config
+    stdout.write(banner({ version, url, docs, statusPage, store: where, adminKeyPath }))
   }
 }
 

@@ -23,6 +23,7 @@ export const LEFT_KINDS = {
   keyring: 'of this very store',
   'data-key': 'in the first line of the backup, because its lines are sealed with them',
   'replica-keyring': 'of replicas that run now',
+  'mint-hours': 'of the past day: shown, and nothing depends on it',
   webhook: 'of the past: nobody wants to be called about it',
   'webhook-edge': 'found anew',
 } as const

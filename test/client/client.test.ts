@@ -234,6 +234,7 @@ t.test('it has every operation of openapi.yaml that programs use', async (t) => 
   )
   t.same(left.map(({ operationId }) => operationId).toSorted(), [
     ...['finishConnection', 'getLiveness', 'getProblem', 'getSetupMetadata', 'listProblems'],
-    ...['listSalesforceRefusals', 'passGateway', 'postOAuthToken'],
+    ...['listSalesforceRefusals', 'passGateway', 'postOAuthToken', 'showStatus', 'signIn'],
+    'signOut',
   ])
 })

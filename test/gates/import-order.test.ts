@@ -34,6 +34,7 @@ const ORDER = [
   'keyring',
   'webhooks',
   'service',
+  'status',
   'tracing',
   'metrics',
   'config',

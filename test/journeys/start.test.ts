@@ -123,6 +123,7 @@ t.test(
     t.match(output, /^Valetkey \d+\.\d+\.\d+\r?$/m)
     t.match(output, new RegExp(`API +http://127.0.0.1:${port}`))
     t.match(output, new RegExp(`Documentation +http://127.0.0.1:${port}/docs`))
+    t.match(output, new RegExp(`Status page +http://127.0.0.1:${port}/status`))
     t.match(output, new RegExp(`Store +embedded, in ${dataDir}`))
     t.match(output, new RegExp(`Admin key +in ${join(dataDir, 'admin.key')}`))
     t.notMatch(output, (await readFile(join(dataDir, 'admin.key'), 'utf8')).trim())

@@ -6,8 +6,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 export interface Page {
-  /** The value of an expression in the page; it must be JSON. */
+  /** The value of an expression in the page, or what its promise gives; it must be JSON. */
   evaluate(expression: string): Promise<unknown>
+  /** Shows the page as in a window of this width, in light or dark. */
+  look(width: number, scheme: 'light' | 'dark'): Promise<void>
+  /** Presses and releases a key, by its name: `Tab`, `Enter` or a space. */
+  press(key: 'Tab' | 'Enter' | ' '): Promise<void>
+  /** Puts text where the focus is, as a paste does. */
+  paste(text: string): Promise<void>
   /** Every URL that was asked for so far. */
   requests(): readonly string[]
   /** What the browser complained about: errors of scripts, and what a policy forbade. */
@@ -21,6 +27,11 @@ interface Teardown {
 }
 
 const DEADLINE_MS = 60_000
+const KEYS = {
+  Tab: { code: 'Tab', windowsVirtualKeyCode: 9 },
+  Enter: { code: 'Enter', windowsVirtualKeyCode: 13 },
+  ' ': { code: 'Space', windowsVirtualKeyCode: 32 },
+} as const
 const FLAGS = [
   ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
@@ -52,8 +63,24 @@ export async function openPage(t: Teardown, url: string): Promise<Page> {
   await tell('Page.navigate', { url })
   return {
     async evaluate(expression) {
-      const { result } = await tell('Runtime.evaluate', { expression, returnByValue: true })
+      const options = { returnByValue: true, awaitPromise: true }
+      const { result } = await tell('Runtime.evaluate', { expression, ...options })
       return (result as { value?: unknown }).value
+    },
+    async look(width, scheme) {
+      const metrics = { width, height: 900, deviceScaleFactor: 1, mobile: false }
+      await tell('Emulation.setDeviceMetricsOverride', metrics)
+      const features = [{ name: 'prefers-color-scheme', value: scheme }]
+      await tell('Emulation.setEmulatedMedia', { features })
+    },
+    async press(key) {
+      const text = key === 'Enter' ? '\r' : key
+      const down = { type: 'keyDown', key, ...KEYS[key], ...(key !== 'Tab' && { text }) }
+      await tell('Input.dispatchKeyEvent', down)
+      await tell('Input.dispatchKeyEvent', { type: 'keyUp', key, ...KEYS[key] })
+    },
+    async paste(text) {
+      await tell('Input.insertText', { text })
     },
     requests: () =>
       devtools

@@ -6,7 +6,7 @@ import { digestOfApiKey, idOfApiKey } from '../api-key.ts'
 import { apiKeyOf, permitsOf, principalIdOf } from '../api-key-store.ts'
 import type { Principal } from '../policy.ts'
 import type { Origin, RememberedDocuments } from '../remembered-documents.ts'
-import { type Authenticator, refusedBearer } from './authenticator.ts'
+import { type Authenticator, type RefusalCode, refusedBearer } from './authenticator.ts'
 
 /** The remembered part of a key. It recognises the key, but does not reveal it. */
 export interface KnownApiKey {
@@ -38,6 +38,16 @@ export function knownApiKeyOf(record: DocumentRecord): KnownApiKey {
   }
 }
 
+/** Why the key does not count now, or not from there. Undefined: it counts. */
+export function keyRefusal(
+  { expiresAt, isWithin }: Pick<KnownApiKey, 'expiresAt' | 'isWithin'>,
+  from: Origin | undefined,
+  now: number,
+): RefusalCode | undefined {
+  if (expiresAt <= now) return 'KEY_EXPIRED'
+  return isWithin && (from === undefined || !isWithin(from.ip)) ? 'KEY_OUTSIDE_NETWORKS' : undefined
+}
+
 /** An id that belongs to no key, except with a chance of one in 2^46. Its result is ignored. */
 const otherThan = (id: string): string => [...id].reverse().join('')
 
@@ -55,10 +65,9 @@ export function createApiKeyAuthenticator(dependencies: {
     from: Origin | undefined,
   ): Principal => {
     if (!known || !isSame) throw refusedBearer('KEY_UNKNOWN')
-    if (known.expiresAt <= now()) throw refusedBearer('KEY_EXPIRED')
-    if (known.isWithin && (from === undefined || !known.isWithin(from.ip))) {
-      throw refusedBearer('KEY_OUTSIDE_NETWORKS', known.principal)
-    }
+    const refusal = keyRefusal(known, from, now())
+    if (refusal === 'KEY_OUTSIDE_NETWORKS') throw refusedBearer(refusal, known.principal)
+    if (refusal) throw refusedBearer(refusal)
     return known.principal
   }
   const isOf = (known: KnownApiKey | undefined, bearer: string) =>

@@ -99,6 +99,7 @@ export interface ServiceOperations {
         | 'connection'
         | 'device-poll'
         | 'keyring'
+        | 'mint-hours'
         | 'webhook'
         | 'webhook-edge'
       readonly name: string

@@ -41,6 +41,7 @@ export interface AuditEvent {
     | 'certificate.expiring'
     | 'api_key.created'
     | 'api_key.revoked'
+    | 'browser.signed_in'
     | 'caller.new'
     | 'caller.new_network'
     | 'caller.unusual_rate'

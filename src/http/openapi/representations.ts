@@ -13,3 +13,7 @@ export function jsonOr<Schema extends TSchema>(schema: Schema, ...textTypes: rea
     },
   })
 }
+
+/** A page for people. */
+export const htmlPage = (description: string) =>
+  Type.Unsafe<string>({ description, content: { 'text/html': { schema: { type: 'string' } } } })

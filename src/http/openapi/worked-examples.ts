@@ -109,6 +109,9 @@ export const WORKED_EXAMPLES: Readonly<Record<string, WorkedExample>> = {
 
   getReadiness: {},
   getLiveness: {},
+  showStatus: {},
+  signIn: { body: 'key=vk_00000000_…' },
+  signOut: {},
   listAuditEvents: { parameters: { limit: 20 } },
   createFreeze: {
     body: {

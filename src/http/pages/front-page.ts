@@ -17,6 +17,8 @@ import { publicAnswer, sendPublicAnswer } from './public-answer.ts'
 interface FrontPageFacts {
   readonly version: string
   readonly docs: boolean
+  /** Whether there is a status page. */
+  readonly status: boolean
 }
 
 const TYPES = ['application/problem+json', 'text/html']
@@ -42,7 +44,7 @@ function registerFrontPage(server: Server, facts: FrontPageFacts): void {
   })
 }
 
-function htmlOf({ version, docs }: FrontPageFacts): string {
+function htmlOf({ version, docs, status }: FrontPageFacts): string {
   const documents: readonly (readonly [string, string])[] = [
     [link('/docs'), 'the API, to read and to try'],
     [`${link('/openapi.json')}, ${link('/openapi.yaml')}`, 'the same for programs'],
@@ -50,10 +52,11 @@ function htmlOf({ version, docs }: FrontPageFacts): string {
   return renderHtml({
     title: 'Valetkey',
     blocks: [
-      paragraph(
-        'A Salesforce token broker. Services call `GET /tokens/{integration}`; there are no pages to log in to.',
-      ),
+      paragraph('A Salesforce token broker. Services call `GET /tokens/{integration}`.'),
       definitions([
+        ...(status
+          ? [[link('/status'), 'what needs a person, for people with an API key'] as const]
+          : []),
         ...(docs ? documents : []),
         [link('/problems'), 'every problem of this service, and its remedy'],
         [link('/problems/salesforce'), 'errors of Salesforce, and their remedies'],

@@ -19,6 +19,7 @@ import Fastify, {
   type RawServerDefault,
 } from 'fastify'
 import { BrokerError } from '../../errors/errors.ts'
+import { logFailure } from '../problems/failure-log.ts'
 import { problemAnswer, toBrokerError } from '../problems/problem.ts'
 import { createClientErrors } from './client-errors.ts'
 import { limitConnections } from './connection-limit.ts'
@@ -257,12 +258,7 @@ export function answer(
   status?: number,
 ): FastifyReply {
   const error = toBrokerError(thrown)
-  if (error.status >= 500) {
-    const level = error.code === 'internal' ? 'error' : 'warn'
-    // A cause with its own log line is not repeated for each request.
-    const what = error.isTold ? {} : { err: error }
-    request.log[level]({ ...what, code: error.code }, 'request failed')
-  }
+  logFailure(error, request)
   const { id, params } = request
   const { name, integration } = (params ?? {}) as Readonly<Record<string, string | undefined>>
   const problem = problemAnswer(error, { id, path: pathOf(request), name: name ?? integration })

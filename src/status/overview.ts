@@ -1,0 +1,143 @@
+/** What the status page shows: for a principal, and with the same data as the API gives it. */
+import { allowsAll, type Principal } from '../callers/policy.ts'
+import { NAMED_IN_ANSWERS } from '../callers/reference-table.ts'
+import type { Readiness } from '../http/server/health.ts'
+import type { IntegrationStore } from '../integrations/integration-store.ts'
+import type { createListing } from '../integrations/listing/listing.ts'
+import type { createSummary, Summary } from '../integrations/listing/summary.ts'
+import type { IntegrationState } from '../integrations/status.ts'
+import type { ReplicaKeys, Replicas } from '../keyring/replicas.ts'
+import { unlessUnusable } from '../store/integrity/record-schema.ts'
+import type { CallerCounts } from '../usage/caller-counts.ts'
+import type { MintHours } from '../usage/mint-hours.ts'
+import {
+  type Attention,
+  certificateAttention,
+  certificateLimit,
+  NEEDY_STATES,
+  stateAttention,
+  unusableAttention,
+  type View,
+} from './attention.ts'
+
+export interface OverviewQuery {
+  readonly state?: IntegrationState
+  readonly label?: string
+  readonly cursor?: string
+}
+
+export interface Overview {
+  /** Epoch milliseconds. */
+  readonly at: number
+  readonly summary: Summary
+  readonly needs: Needs
+  readonly table: TablePage
+  readonly service: ServiceState
+}
+
+interface Needs {
+  readonly items: readonly Attention[]
+  /** Whether there are more than the items. */
+  readonly isCut: boolean
+}
+
+interface TablePage {
+  readonly rows: readonly TableRow[]
+  /** Names of those whose record cannot be used. */
+  readonly corrupt: readonly string[]
+  readonly nextCursor: string | null
+}
+
+export interface TableRow {
+  readonly view: View
+  /** Principals that fetched a token within 24 hours. */
+  readonly callers: number
+}
+
+export interface ServiceState {
+  readonly readiness: Readiness
+  /** Absent: the principal may not see them, or one of their records cannot be used. */
+  readonly replicas?: readonly ReplicaKeys[]
+  /** Absent: the principal may not see every integration. */
+  readonly hours?: Awaited<ReturnType<MintHours['read']>>
+}
+
+interface OverviewDependencies {
+  readonly integrations: Pick<IntegrationStore, 'read'> & {
+    readonly page: ReturnType<typeof createListing>['page']
+    readonly summaryFor: ReturnType<typeof createSummary>['of']
+  }
+  readonly counts: Pick<CallerCounts, 'read'>
+  readonly replicas: Replicas['list']
+  readonly hours: Pick<MintHours, 'read'>
+  readonly readiness: () => Readiness
+  readonly now: () => number
+}
+
+/** Of each kind of need. */
+const NEEDS_MAX = 20
+const DAY_MS = 86_400_000
+
+export function createOverview(dependencies: OverviewDependencies) {
+  const { integrations, counts, replicas, hours, readiness, now } = dependencies
+
+  const callersOf = async (name: string): Promise<number> => {
+    const integration = await unlessUnusable(integrations.read(name))
+    if (!integration) return 0
+    const rows = await counts.read(integration)
+    return rows.filter(({ lastAt }) => lastAt > now() - DAY_MS).length
+  }
+
+  const needsOf = async (principal: Principal, at: number): Promise<Needs> => {
+    const limit = NEEDS_MAX
+    const before = new Date(certificateLimit(at)).toISOString()
+    const [ending, ...needy] = await Promise.all([
+      integrations.page({ certificate_expires_before: before, limit }, principal),
+      ...NEEDY_STATES.map((state) => integrations.page({ state, limit }, principal)),
+    ])
+    const unusable = new Set([ending, ...needy].flatMap(({ corrupt }) => corrupt))
+    return {
+      items: [
+        ...needy.flatMap(({ items }) => items).map(stateAttention),
+        ...[...unusable].map(unusableAttention),
+        ...ending.items.map((view) => certificateAttention(view, at)),
+      ],
+      isCut: [ending, ...needy].some(({ nextCursor }) => nextCursor !== null),
+    }
+  }
+
+  const tableOf = async (principal: Principal, query: OverviewQuery): Promise<TablePage> => {
+    const { items, corrupt, nextCursor } = await integrations.page(query, principal)
+    const rows = await Promise.all(
+      items.map(async (view) => ({ view, callers: await callersOf(view.name) })),
+    )
+    return { rows, corrupt, nextCursor }
+  }
+
+  const serviceOf = async (principal: Principal): Promise<ServiceState> => {
+    const [alive, counted] = await Promise.all([
+      allowsAll(principal, 'service:manage') ? unlessUnusable(replicas()) : undefined,
+      allowsAll(principal, NAMED_IN_ANSWERS) ? hours.read() : undefined,
+    ])
+    return {
+      readiness: readiness(),
+      ...(alive && { replicas: alive }),
+      ...(counted && { hours: counted }),
+    }
+  }
+
+  return {
+    readiness,
+    /** Rejects with `request_invalid` for an unknown cursor, `store_unavailable` and similar problems. */
+    async of(principal: Principal, query: OverviewQuery): Promise<Overview> {
+      const at = now()
+      const [counted, needs, table, service] = await Promise.all([
+        integrations.summaryFor(principal),
+        needsOf(principal, at),
+        tableOf(principal, query),
+        serviceOf(principal),
+      ])
+      return { at, summary: counted, needs, table, service }
+    },
+  }
+}

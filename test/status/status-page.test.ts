@@ -1,0 +1,282 @@
+/** Sessions of the status page, and who sees what. `test/journeys/status-page.test.ts` has the browser. */
+import t, { type Test } from 'tap'
+import { startSimulator } from '../../simulator/simulator.ts'
+import { generateKeyring } from '../../src/crypto/keyring.ts'
+import { checkCertificate } from '../../src/doctor/credential-checks.ts'
+import {
+  certificateAttention,
+  certificateLimit,
+  stateAttention,
+  unusableAttention,
+  type View,
+} from '../../src/status/attention.ts'
+import { spanText } from '../../src/status/durations.ts'
+import { newAdminKey, startBroker, type TestBroker } from '../support/broker.ts'
+import { eventually } from '../support/eventually.ts'
+import { startRedis } from '../support/redis.ts'
+
+const SIGN_IN = '<title>Sign in to Valetkey</title>'
+const STATUS = '<title>Status</title>'
+const EIGHT_HOURS_MS = 8 * 3_600_000
+
+const simulator = await startSimulator()
+t.teardown(() => simulator.stop())
+const login_url = simulator.origins.myDomain
+const app = simulator.addClientCredentialsApp()
+
+const post = (url: string, key: string, headers: Record<string, string> = { origin: url }) =>
+  fetch(`${url}/status/sign-in`, {
+    ...{ method: 'POST', redirect: 'manual', headers, body: new URLSearchParams({ key }) },
+  })
+
+async function signIn(url: string, key: string): Promise<string> {
+  const answer = await post(url, key)
+  if (answer.status !== 303) throw new Error(`${answer.status}: ${await answer.text()}`)
+  return (answer.headers.get('set-cookie') ?? '').split(';')[0] ?? ''
+}
+
+async function visit(url: string, cookie = '', path = '/status') {
+  const answer = await fetch(`${url}${path}`, { headers: { cookie } })
+  return { status: answer.status, html: await answer.text(), headers: answer.headers }
+}
+
+async function put({ call }: TestBroker, ...names: readonly string[]) {
+  for (const name of names) {
+    const body = {
+      ...{ login_url, credential: { client_secret: app.clientSecret } },
+      grant: { type: 'client_credentials', client_id: app.clientId },
+    }
+    await call('PUT', `/integrations/${name}`, { body })
+  }
+}
+
+async function keyFor({ call }: TestBroker, name: string, of: object = {}) {
+  const body = { name, permissions: ['integrations:read'], integrations: ['*'], ...of }
+  const made = await call('POST', '/api-keys', { body })
+  return made.body as { readonly id: string; readonly key: string }
+}
+
+t.test('a session is a cookie that names a key and has none', async (t) => {
+  let passed = 0
+  const now = () => Date.now() + passed
+  const broker = await startBroker(t, { loginHosts: [login_url], now })
+  const { url, adminKey, call } = broker
+  const { key, id } = await keyFor(broker, 'reader')
+  const first = await visit(url)
+  t.match(first.html, SIGN_IN)
+  const policy = first.headers.get('content-security-policy') ?? ''
+  t.match(policy, /^default-src 'none'; style-src 'sha256-\S+' 'sha256-\S+'; base-uri 'none'; /)
+  t.match(policy, `form-action 'self'; frame-ancestors 'none'`)
+
+  const answer = await post(url, ` ${key}\n`)
+  t.equal(answer.headers.get('location'), '/status')
+  const set = answer.headers.get('set-cookie') ?? ''
+  t.match(set, /^valetkey-status=[\w.-]+; Path=\/; Max-Age=28\d{3}; HttpOnly; SameSite=Strict$/)
+  const secure = await post(url, key, { origin: `https://${new URL(url).host}` })
+  t.match(secure.headers.get('set-cookie'), /^__Host-valetkey-status=.*; Secure$/)
+  const cookie = set.split(';')[0] ?? ''
+  const page = await visit(url, `other=1; ${cookie}`)
+  t.match(page.html, STATUS)
+  t.match(
+    page.headers.get('content-security-policy'),
+    /script-src 'sha256-\S+'; connect-src 'self'/,
+  )
+  t.equal(page.headers.get('cache-control'), 'no-store')
+  t.notMatch(page.html + set, key)
+  t.match(broker.audit().at(-1), { action: 'browser.signed_in', detail: { api_key: id } })
+  t.notMatch(JSON.stringify([broker.logs(), broker.audit()]), key)
+  t.notMatch(broker.logs(), cookie.split('=')[1] ?? '')
+
+  const asCaller = await fetch(`${url}/integrations`, { headers: { cookie } })
+  t.equal(asCaller.status, 401, 'it opens nothing else')
+  for (const odd of [`${cookie}x`, cookie.slice(0, -1), 'valetkey-status=', 'valetkey-status']) {
+    t.match((await visit(url, odd)).html, SIGN_IN, odd.slice(-20))
+  }
+  const out = await fetch(`${url}/status/sign-out`, {
+    ...{ method: 'POST', redirect: 'manual', headers: { origin: url, cookie } },
+  })
+  t.match(out.headers.get('set-cookie'), /^valetkey-status=; .*Max-Age=0/)
+
+  const admin = await signIn(url, adminKey)
+  const short = await keyFor(broker, 'short', {
+    expires_at: new Date(now() + 3_600_000).toISOString(),
+  })
+  const shortOne = await signIn(url, short.key)
+  t.match((await visit(url, admin)).html, STATUS)
+  passed = EIGHT_HOURS_MS - 60_000
+  t.match((await visit(url, admin)).html, STATUS)
+  t.match((await visit(url, shortOne)).html, SIGN_IN, 'it ends with its key')
+  passed = EIGHT_HOURS_MS
+  t.match((await visit(url, admin)).html, SIGN_IN)
+  await call('DELETE', `/api-keys/${id}`)
+})
+
+t.test('only the page itself signs in', async (t) => {
+  const env = { VALETKEY_PUBLIC_URL: 'https://keys.acme.com' }
+  const { url, adminKey } = await startBroker(t, { loginHosts: [], env })
+  for (const origin of ['https://evil.example', 'null', `${url}.evil.example`, 'x']) {
+    const answer = await post(url, adminKey, { origin })
+    t.equal(answer.status, 400, origin)
+    t.equal(answer.headers.get('set-cookie'), null)
+    t.match(await answer.text(), /Origin is not the origin of this page/)
+  }
+  t.equal((await post(url, adminKey, {})).status, 400, 'no origin')
+  t.equal((await post(url, adminKey, { origin: 'https://keys.acme.com' })).status, 303)
+  const out = await fetch(`${url}/status/sign-out`, { method: 'POST', redirect: 'manual' })
+  t.equal(out.status, 400)
+})
+
+t.test('wrong keys count, and are audited', async (t) => {
+  const broker = await startBroker(t, { loginHosts: [] })
+  const { url, adminKey, audit } = broker
+  const statuses = []
+  for (let tries = 0; tries < 22; tries += 1) {
+    const answer = await post(url, `vk_wrong${tries}`)
+    statuses.push(answer.status)
+    t.match(answer.headers.get('content-type'), 'text/html')
+    if (answer.status === 429) t.ok(Number(answer.headers.get('retry-after')) > 0)
+  }
+  t.same(statuses, [...Array(20).fill(401), 429, 429])
+  t.match(
+    audit().find(({ action }) => action === 'request.denied'),
+    { detail: { reason: 'caller_unauthenticated', operation: 'signIn' } },
+  )
+  t.equal((await post(url, adminKey)).status, 303, 'a right key is never delayed')
+  const { key } = await keyFor(broker, 'writer', { permissions: ['tokens:read'] })
+  t.equal((await post(url, key)).status, 403, 'it could see nothing')
+})
+
+t.test('a key sees what it may see, in pages', async (t) => {
+  const broker = await startBroker(t, { loginHosts: [login_url] })
+  const { url, adminKey, call } = broker
+  const names = Array.from({ length: 51 }, (_, at) => `pay-${String(at).padStart(2, '0')}`)
+  await put(broker, 'billing', ...names)
+  t.equal((await call('GET', '/tokens/billing')).status, 200)
+  const { key } = await keyFor(broker, 'payer', { integrations: ['pay-*'] })
+  const some = await signIn(url, key)
+  const page = await eventually(async () => {
+    const { html } = await visit(url, some)
+    return html.includes('unproven 51') ? html : undefined
+  })
+  t.notMatch(page, /billing|Tokens minted|Replicas:/)
+  t.match(page, '>pay-49<')
+  t.notMatch(page, '>pay-50<')
+  const [, next = ''] = /id="next" href="([^"]+)"/.exec(page) ?? []
+  const second = (await visit(url, some, next.replaceAll('&amp;', '&'))).html
+  t.match(second, '>pay-50<')
+  t.notMatch(second, 'id="next"')
+  t.match(second, 'id="first"')
+
+  const all = (await visit(url, await signIn(url, adminKey))).html
+  t.match(all, '>billing<')
+  t.match(all, 'Tokens minted in the last 24 hours: 1. Refusals: 0.')
+  t.match(all, /Replicas: 1/)
+  t.match(all, 'the store answered')
+  const { status, html } = await visit(url, some, '/status?cursor=x')
+  t.equal(status, 400)
+  t.match(html, 'is not a cursor of this service')
+})
+
+t.test(
+  'replicas share sessions and counts, and a revoked key ends its sessions on all',
+  async (t) => {
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const keyring = generateKeyring(Date.now()).reveal()
+    const adminKey = newAdminKey()
+    const start = (own: string, test: Test = t) =>
+      startBroker(test, { loginHosts: [login_url], redisUrl: redis.url, keyring, adminKey: own })
+    const one = await start(adminKey)
+    const other = await start(adminKey)
+    await put(one, 'billing')
+    const { id, key } = await keyFor(one, 'reader')
+    const near = await keyFor(one, 'near', { networks: ['10.0.0.0/8'] })
+    t.equal((await post(one.url, near.key)).status, 401, 'from outside of its networks')
+    const cookie = await signIn(one.url, key)
+    const admin = await signIn(one.url, adminKey)
+    t.match((await visit(other.url, cookie)).html, STATUS)
+
+    t.equal((await one.call('GET', '/tokens/billing')).status, 200)
+    simulator.refuseNext('user_inactive')
+    await put(other, 'stock')
+    t.not((await other.call('GET', '/tokens/stock')).status, 200)
+    for (const { url } of [one, other]) await visit(url, admin)
+    const seen = (await visit(one.url, admin)).html
+    t.match(seen, 'Tokens minted in the last 24 hours: 1. Refusals: 1.')
+    t.match(seen, /Replicas: 2/)
+
+    await one.call('DELETE', `/api-keys/${id}`)
+    t.match((await visit(one.url, cookie)).html, SIGN_IN)
+    await eventually(async () => (await visit(other.url, cookie)).html.includes(SIGN_IN), 2_000)
+    t.match((await visit(other.url, admin)).html, STATUS)
+    await t.test('another admin key', async (t) => {
+      const third = await start(newAdminKey(), t)
+      t.match((await visit(third.url, admin)).html, SIGN_IN)
+    })
+
+    await redis.kill('SIGKILL')
+    const { status, html } = await visit(one.url, admin)
+    t.equal(status, 503)
+    t.match(html, 'The page cannot be shown now')
+    t.match(html, 'This replica and its store')
+  },
+)
+
+t.test('it is off where the setting says so', async (t) => {
+  const { url, call } = await startBroker(t, {
+    loginHosts: [],
+    env: { VALETKEY_STATUS_PAGE: 'off' },
+  })
+  for (const path of ['/status', '/status/sign-in']) {
+    t.equal((await call('GET', path)).status, 404, path)
+  }
+  const front = await fetch(url, { headers: { accept: 'text/html' } })
+  t.notMatch(await front.text(), '/status')
+})
+
+const DAY_MS = 86_400_000
+const viewOf = (status: object) => ({ name: 'billing', status }) as unknown as View
+const factsOf = ({ facts }: ReturnType<typeof stateAttention>) => Object.fromEntries(facts)
+
+t.test('it says what to do for each need, by name', async (t) => {
+  const lost = stateAttention(
+    viewOf({ state: 'not_connected', connection: { reason: 'refused' }, last_refusal: null }),
+  )
+  t.match(lost, { name: 'billing', what: 'not_connected' })
+  t.match(factsOf(lost), {
+    Reason: 'refused',
+    Remedy: /`POST \/integrations\/billing\/connections`/,
+  })
+  const seen = { org_id: null, user_id: '005', instance_url: 'https://other.my.salesforce.com' }
+  const other = stateAttention(viewOf({ state: 'identity_changed', identity: { seen } }))
+  t.equal(
+    factsOf(other)['Salesforce gave a token of'],
+    'user 005, at https://other.my.salesforce.com',
+  )
+  const silent = { code: 'salesforce_timeout', detail: 'No answer', at: '2026-01-31T09:05:59Z' }
+  const refused = stateAttention(viewOf({ state: 'refused', last_refusal: silent }))
+  t.match(factsOf(refused), { Cause: 'No answer', 'Last tried': '2026-01-31 09:05 UTC' })
+  t.notMatch(factsOf(refused), { 'Salesforce said': /./ })
+  t.match(factsOf(unusableAttention('billing')), { Remedy: /VALETKEY_KEYRING/ })
+})
+
+t.test('a certificate needs a person where the doctor fails it', async (t) => {
+  const now = Date.parse('2026-01-31T00:00:00Z')
+  for (const days of [-1, 0, 14, 14.9, 15, 30]) {
+    const notAfter = now + days * DAY_MS
+    // It reads no other member.
+    const { outcome } = checkCertificate({ certificate: { notAfter } } as never, now) ?? {}
+    t.equal(notAfter < certificateLimit(now), outcome === 'failed', `${days} days`)
+  }
+  const ends = (at: number) =>
+    certificateAttention(viewOf({ certificate_expires_at: new Date(at).toISOString() }), now).what
+  t.equal(ends(now + 3.5 * DAY_MS), 'its certificate ends in 3 days')
+  t.equal(ends(now - 1), 'its certificate is over')
+  t.same([-5, 59_999, 120_000, 7_200_000, 2 * DAY_MS].map(spanText), [
+    '0 s',
+    '59 s',
+    '2 min',
+    '2 h',
+    '2 days',
+  ])
+})
