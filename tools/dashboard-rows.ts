@@ -1,52 +1,22 @@
 /** The content of the dashboard: rows of panels with their queries. */
 import { NEAR_DAYS, SOON_DAYS } from '../src/doctor/credential-checks.ts'
+import {
+  type DashboardRow,
+  FLEET,
+  graph,
+  latencies,
+  one,
+  quantile,
+  rateOf,
+  stat,
+  table,
+} from './dashboard-panels.ts'
+import { SERVICE_ROWS } from './dashboard-service-rows.ts'
 
-interface Query {
-  readonly expr: string
-  /** `{{label}}` stands for the value of the label. */
-  readonly legend: string
-}
-
-export interface Panel {
-  readonly title: string
-  readonly type: 'stat' | 'timeseries' | 'table'
-  /** Name of the unit in Grafana. */
-  readonly unit: string
-  readonly queries: readonly Query[]
-  /** Width in columns, of 24. */
-  readonly width: number
-  /** Limits of green, yellow and red. If they fall, higher values are better. */
-  readonly steps?: readonly [yellow: number, red: number]
-  readonly stacked?: boolean
-  readonly description?: string
-}
-
-interface DashboardRow {
-  readonly title: string
-  readonly height: number
-  readonly panels: readonly Panel[]
-}
-
-const FLEET = 'job=~"$job"'
 const OF_INTEGRATION = `${FLEET}, environment=~"$environment"`
 
-const rateOf = (metric: string, by: string, matchers = FLEET) =>
-  `sum by (${by}) (rate(${metric}{${matchers}}[$__rate_interval]))`
-
-const quantile = (share: number, metric: string, by?: string) =>
-  `histogram_quantile(${share}, sum by (${by ? `le, ${by}` : 'le'}) (rate(${metric}_bucket{${FLEET}}[$__rate_interval])))`
-
-/** The median and the 99th percentile, for each value of a label if there is one. */
-const latencies = (metric: string, by?: string): readonly Query[] =>
-  [50, 99].map((share) => ({
-    expr: quantile(share / 100, metric, by),
-    legend: `p${share}${by ? ` {{${by}}}` : ''}`,
-  }))
-
-const one = (expr: string, legend = ''): readonly Query[] => [{ expr, legend }]
-
-/** As the doctor warns and fails. */
-const CERTIFICATE_DAYS = [SOON_DAYS, NEAR_DAYS] as const
+/** As the doctor warns and fails: it counts whole days, and these are the last ones. */
+const CERTIFICATE_DAYS = [SOON_DAYS + 1, NEAR_DAYS + 1] as const
 
 const OWNER = 'integration, environment, owner'
 
@@ -55,34 +25,64 @@ export const ROWS: readonly DashboardRow[] = [
     title: 'Now',
     height: 4,
     panels: [
-      stat('Replicas ready', 'none', `sum(valetkey_ready{${FLEET}})`),
-      stat(
-        'Token reads',
-        'reqps',
-        `sum(rate(valetkey_token_reads_total{${FLEET}}[$__rate_interval]))`,
-      ),
-      stat(
-        'Served from memory',
-        'percentunit',
-        `sum(rate(valetkey_token_reads_total{${FLEET}, result="hit"}[$__rate_interval])) / sum(rate(valetkey_token_reads_total{${FLEET}}[$__rate_interval]))`,
-      ),
-      stat(
-        'Integrations refused',
-        'none',
-        `count(max by (integration) (valetkey_integration_refused{${OF_INTEGRATION}}) == 1) or vector(0)`,
-        [1, 1],
-      ),
-      stat(
-        'Next certificate ends in',
-        'd',
-        `min(valetkey_certificate_expires_in_seconds{${OF_INTEGRATION}}) / 86400`,
-        CERTIFICATE_DAYS,
-      ),
-      stat(
-        'Replicas that hear the store',
-        'none',
-        `sum(valetkey_readiness_check_ok{${FLEET}, check="store"})`,
-      ),
+      {
+        ...stat('Replicas ready', 'none', `sum(valetkey_ready{${FLEET}})`),
+        description:
+          'Replicas whose `/readyz` answers 200. Fewer than you run: some are starting, stopping, or cannot write the audit.',
+        runbook: 'ValetkeyReplicaNotReady',
+      },
+      {
+        ...stat(
+          'Token reads',
+          'reqps',
+          `sum(rate(valetkey_token_reads_total{${FLEET}}[$__rate_interval]))`,
+        ),
+        description:
+          'Requests for tokens in a second, by all callers. None although services run: callers do not reach the service.',
+        runbook: 'ValetkeyNoReplicaReady',
+      },
+      {
+        ...stat(
+          'Served from memory',
+          'percentunit',
+          `sum(rate(valetkey_token_reads_total{${FLEET}, result="hit"}[$__rate_interval])) / sum(rate(valetkey_token_reads_total{${FLEET}}[$__rate_interval]))`,
+        ),
+        description:
+          'The share of reads that needed no login and no wait. It falls where tokens are not refreshed ahead.',
+        runbook: 'ValetkeyRefreshAheadLate',
+      },
+      {
+        ...stat(
+          'Integrations refused',
+          'none',
+          `count(max by (integration) (valetkey_integration_refused{${OF_INTEGRATION}}) == 1) or vector(0)`,
+        ),
+        steps: [1, 1],
+        description:
+          'Integrations that get no token until somebody acts. The table below says why.',
+        runbook: 'ValetkeyIntegrationRefused',
+      },
+      {
+        ...stat(
+          'Next certificate ends in',
+          'd',
+          `min(valetkey_certificate_expires_in_seconds{${OF_INTEGRATION}}) / 86400`,
+        ),
+        steps: CERTIFICATE_DAYS,
+        description:
+          'Days to the end of the first certificate. Red where the doctor fails it: 14 days or fewer.',
+        runbook: 'ValetkeyCertificateEndsIn14Days',
+      },
+      {
+        ...stat(
+          'Replicas that hear the store',
+          'none',
+          `sum(valetkey_readiness_check_ok{${FLEET}, check="store"})`,
+        ),
+        description:
+          'Replicas that heard the store within the last second. The others serve from memory for a limited time.',
+        runbook: 'ValetkeyStoreUnreachable',
+      },
     ],
   },
   {
@@ -91,21 +91,32 @@ export const ROWS: readonly DashboardRow[] = [
     panels: [
       {
         ...graph('Token reads by result', 'reqps', 8),
+        description:
+          '`hit` and `collapsed` are well. `refused` and `limited` need somebody, and `unavailable` is an outage.',
+        runbook: 'ValetkeyIntegrationRefused',
         queries: one(rateOf('valetkey_token_reads_total', 'result'), '{{result}}'),
         stacked: true,
       },
       {
         ...graph('Token reads: latency by result', 's', 8),
+        description:
+          'Time to find or mint the token, without authentication and HTTP. A slow `hit` is a busy replica; a slow `miss` is Salesforce.',
+        runbook: 'ValetkeyStoreSlow',
         queries: latencies('valetkey_token_read_duration_seconds', 'result'),
-        description: 'Time to find or mint the token, without authentication and HTTP.',
       },
       {
         ...graph('Requests by status', 'reqps', 8),
+        description:
+          'Answers of the API. Many 401 are wrong keys, 424 are refusals of Salesforce, and 503 are outages.',
+        runbook: 'ValetkeyAuthenticationFailuresSpike',
         queries: one(rateOf('valetkey_http_requests_total', 'status'), '{{status}}'),
         stacked: true,
       },
       {
         ...graph('Requests: latency by route', 's', 8),
+        description:
+          'The slowest hundredth of the requests of each route. All routes slow: the replica is busy. Some: the store or Salesforce is.',
+        runbook: 'ValetkeyStoreSlow',
         queries: one(
           quantile(0.99, 'valetkey_http_request_duration_seconds', 'route'),
           'p99 {{route}}',
@@ -113,10 +124,16 @@ export const ROWS: readonly DashboardRow[] = [
       },
       {
         ...graph('Problems by code', 'reqps', 8),
+        description:
+          'Problems that callers were answered. `docs/errors.md` has each code and its remedy.',
+        runbook: 'ValetkeyIntegrationRefused',
         queries: one(`${rateOf('valetkey_problems_total', 'code')} > 0`, '{{code}}'),
       },
       {
         ...graph('Authentication failures by reason', 'reqps', 8),
+        description:
+          'Credentials that were refused. A sudden rise is a key that was revoked too early, or somebody who guesses.',
+        runbook: 'ValetkeyAuthenticationFailuresSpike',
         queries: one(
           `${rateOf('valetkey_authentication_failures_total', 'reason')} > 0`,
           '{{reason}}',
@@ -126,6 +143,7 @@ export const ROWS: readonly DashboardRow[] = [
         ...graph('Proofs by result', 'reqps', 24),
         queries: one(`${rateOf('valetkey_proofs_total', 'result')} > 0`, '{{result}}'),
         description: 'Experimental. Each result but signed is a refusal.',
+        runbook: 'ValetkeyRefusalsSpike',
       },
     ],
   },
@@ -135,30 +153,44 @@ export const ROWS: readonly DashboardRow[] = [
     panels: [
       {
         ...graph('Mints by grant and outcome', 'reqps', 8),
+        description:
+          'Logins at Salesforce. `refused` needs somebody at Salesforce; `unavailable` recovers by itself.',
+        runbook: 'ValetkeyRefusalsSpike',
         queries: one(rateOf('valetkey_mints_total', 'grant, outcome'), '{{grant}} {{outcome}}'),
       },
       {
         ...graph('Mints: latency by grant', 's', 8),
+        description:
+          'How long Salesforce takes for a login. Callers of a cold token wait that long.',
+        runbook: 'ValetkeyRefreshAheadLate',
         queries: latencies('valetkey_mint_duration_seconds', 'grant'),
       },
       {
         ...graph('Refusals by reason', 'reqps', 8),
+        description:
+          'Logins that Salesforce refused, by the reason that was recognised. Many at once: a change in Setup or a policy.',
+        runbook: 'ValetkeyRefusalsSpike',
         queries: one(`${rateOf('valetkey_refusals_total', 'reason')} > 0`, '{{reason}}'),
       },
       {
         ...table('Refused or not connected now', 'none', 12),
+        description:
+          'Integrations that need somebody, and the reason of the last refusal. Without a reason: its refresh token works no more.',
+        runbook: 'ValetkeyIntegrationRefused',
         queries: one(
-          ['valetkey_integration_refused', 'valetkey_connection_lost']
-            .map((metric) => `max by (${OWNER}) (${metric}{${OF_INTEGRATION}}) == 1`)
-            .join(' or '),
+          `max by (${OWNER}, reason) (valetkey_integration_refusal{${OF_INTEGRATION}}) or on (integration) max by (${OWNER}) (valetkey_connection_lost{${OF_INTEGRATION}}) == 1`,
         ),
       },
       {
         ...graph('Waits for a mint of another replica', 's', 6),
+        description: 'How long callers wait while another replica logs in for them.',
+        runbook: 'ValetkeyRefreshAheadLate',
         queries: latencies('valetkey_lock_wait_seconds'),
       },
       {
         ...graph('Left alone for a while', 'none', 6),
+        description: 'What Valetkey does not ask at the moment, because it failed again and again.',
+        runbook: 'What rests',
         queries: [
           { expr: `max(valetkey_login_hosts_resting{${FLEET}})`, legend: 'login hosts' },
           { expr: `max(valetkey_login_clients_resting{${FLEET}})`, legend: 'failing clients' },
@@ -173,11 +205,16 @@ export const ROWS: readonly DashboardRow[] = [
     panels: [
       {
         ...graph('Leases by state', 'none', 6),
+        description:
+          'In the memory of the replica that has most of them. `due` ones are about to be refreshed.',
+        runbook: 'ValetkeyRefreshAheadLate',
         queries: one(`max by (state) (valetkey_leases{${FLEET}})`, '{{state}}'),
-        description: 'In the memory of the replica that has most of them.',
       },
       {
         ...graph('Least time left', 's', 6),
+        description:
+          'The tokens that end next. A line that reaches zero is a token that was not refreshed.',
+        runbook: 'ValetkeyRefreshAheadLate',
         queries: one(
           `bottomk(10, max by (integration) (valetkey_lease_expires_in_seconds{${OF_INTEGRATION}}))`,
           '{{integration}}',
@@ -185,14 +222,21 @@ export const ROWS: readonly DashboardRow[] = [
       },
       {
         ...graph('Refresh-ahead by outcome', 'reqps', 4),
+        description: 'Refreshes before the end of a token. Failed ones are tried again.',
+        runbook: 'ValetkeyRefreshAheadLate',
         queries: one(rateOf('valetkey_refresh_ahead_total', 'outcome'), '{{outcome}}'),
       },
       {
         ...graph('Refresh-ahead: lateness', 's', 4),
+        description:
+          'How long after its time a refresh began. It grows where logins are slow or limited.',
+        runbook: 'ValetkeyRefreshAheadLate',
         queries: latencies('valetkey_refresh_ahead_lateness_seconds'),
       },
       {
         ...graph('Refresh-ahead: overdue', 's', 4),
+        description: 'Tokens in use whose refresh is late, the latest first.',
+        runbook: 'ValetkeyRefreshAheadLate',
         queries: one(
           `topk(10, max by (integration) (valetkey_refresh_ahead_overdue_seconds{${OF_INTEGRATION}}))`,
           '{{integration}}',
@@ -207,6 +251,9 @@ export const ROWS: readonly DashboardRow[] = [
     panels: [
       {
         ...table('Certificates by days left', 'd', 10),
+        description:
+          'Active certificates. Red where the doctor fails: 14 days or fewer; yellow where it warns: 60 or fewer.',
+        runbook: 'ValetkeyCertificateEndsIn14Days',
         queries: one(
           `sort(min by (${OWNER}) (valetkey_certificate_expires_in_seconds{${OF_INTEGRATION}}) / 86400)`,
         ),
@@ -214,6 +261,9 @@ export const ROWS: readonly DashboardRow[] = [
       },
       {
         ...graph('Login budget spent', 'percentunit', 7),
+        description:
+          'Logins of the last hour, as a share of `logins_per_hour`. At 1, no login is made before the hour is over.',
+        runbook: 'ValetkeyLoginBudgetNearlySpent',
         queries: one(
           `topk(10, max by (integration) (valetkey_logins_last_hour{${OF_INTEGRATION}} / valetkey_logins_per_hour_limit{${OF_INTEGRATION}}))`,
           '{{integration}}',
@@ -222,89 +272,15 @@ export const ROWS: readonly DashboardRow[] = [
       },
       {
         ...graph('Login budget of the Salesforce user spent', 'percentunit', 7),
+        description: 'All integrations of one Salesforce user have 3,000 logins an hour together.',
+        runbook: 'ValetkeyLoginBudgetNearlySpent',
         queries: one(
           `topk(10, max by (integration) (valetkey_user_logins_last_hour{${OF_INTEGRATION}} / 3000))`,
           '{{integration}}',
         ),
         steps: [0.6, 0.8],
-        description: 'All integrations of one Salesforce user have 3,000 logins an hour together.',
       },
     ],
   },
-  {
-    title: 'Store',
-    height: 8,
-    panels: [
-      {
-        ...graph('Checks of /readyz', 'none', 6),
-        queries: one(`min by (check) (valetkey_readiness_check_ok{${FLEET}})`, '{{check}}'),
-      },
-      {
-        ...graph('Commands', 'ops', 6),
-        queries: one(
-          rateOf('valetkey_store_operation_duration_seconds_count', 'operation'),
-          '{{operation}}',
-        ),
-        stacked: true,
-      },
-      {
-        ...graph('Commands: latency', 's', 6),
-        queries: one(
-          quantile(0.99, 'valetkey_store_operation_duration_seconds', 'operation'),
-          'p99 {{operation}}',
-        ),
-      },
-      {
-        ...graph('Commands that failed', 'ops', 6),
-        queries: one(rateOf('valetkey_store_errors_total', 'operation'), '{{operation}}'),
-      },
-    ],
-  },
-  {
-    title: 'Replicas',
-    height: 7,
-    panels: [
-      {
-        ...graph('Processor', 'percentunit', 5),
-        queries: one(`rate(process_cpu_seconds_total{${FLEET}}[$__rate_interval])`, '{{instance}}'),
-      },
-      {
-        ...graph('Memory', 'bytes', 5),
-        queries: one(`process_resident_memory_bytes{${FLEET}}`, '{{instance}}'),
-      },
-      {
-        ...graph('Event loop: p99 lag', 's', 5),
-        queries: one(`nodejs_eventloop_lag_p99_seconds{${FLEET}}`, '{{instance}}'),
-      },
-      {
-        ...graph('Audit: waiting to be written', 'bytes', 5),
-        queries: one(`valetkey_audit_waiting_bytes{${FLEET}}`, '{{instance}}'),
-      },
-      {
-        ...graph('Lost', 'ops', 4),
-        queries: [
-          {
-            expr: `sum(rate(valetkey_log_lines_dropped_total{${FLEET}}[$__rate_interval]))`,
-            legend: 'log lines',
-          },
-          {
-            expr: `sum(rate(valetkey_spans_lost_total{${FLEET}}[$__rate_interval]))`,
-            legend: 'spans',
-          },
-        ],
-      },
-    ],
-  },
+  ...SERVICE_ROWS,
 ]
-
-function stat(title: string, unit: string, expr: string, steps?: Panel['steps']): Panel {
-  return { title, type: 'stat', unit, width: 4, queries: one(expr), ...(steps && { steps }) }
-}
-
-function graph(title: string, unit: string, width: number): Omit<Panel, 'queries'> {
-  return { title, type: 'timeseries', unit, width }
-}
-
-function table(title: string, unit: string, width: number): Omit<Panel, 'queries'> {
-  return { title, type: 'table', unit, width }
-}

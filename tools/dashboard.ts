@@ -1,5 +1,6 @@
 /** Generates `helm/files/dashboard.json` from the rows of panels. */
-import { type Panel, ROWS } from './dashboard-rows.ts'
+import type { Panel } from './dashboard-panels.ts'
+import { ROWS } from './dashboard-rows.ts'
 
 const COLUMNS = 24
 const DATASOURCE = { type: 'prometheus', uid: '$datasource' }
@@ -60,12 +61,25 @@ const VARIABLES = [
   chooser('environment', 'label_values(valetkey_logins_per_hour_limit{job=~"$job"}, environment)'),
 ]
 
-function panelOf({ title, type, unit, queries, steps, stacked, description }: Panel) {
+/** Where the runbooks are. The chart replaces it by the place where they are published. */
+const RUNBOOKS = 'docs/runbooks.md'
+
+/** As the headings of a document are linked to. */
+const anchorOf = (heading: string): string => heading.toLowerCase().replaceAll(' ', '-')
+
+function panelOf({ title, type, unit, queries, steps, stacked, description, runbook }: Panel) {
   const isTable = type === 'table'
   return {
     title,
     type,
-    ...(description !== undefined && { description }),
+    description,
+    links: [
+      {
+        title: `Runbook: ${runbook}`,
+        url: `${RUNBOOKS}#${anchorOf(runbook)}`,
+        targetBlank: true,
+      },
+    ],
     datasource: DATASOURCE,
     fieldConfig: {
       defaults: {

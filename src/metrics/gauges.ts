@@ -87,7 +87,12 @@ export function sampleGauges(
     return samples().certificates.map(({ labels, notAfter }) => [seconds(notAfter - at), labels])
   })
   metrics.sample('valetkey_integration_refused', () =>
-    samples().used.map(({ labels, isRefused }) => [Number(isRefused), labels]),
+    samples().used.map(({ labels, refusedFor }) => [Number(refusedFor !== undefined), labels]),
+  )
+  metrics.sample('valetkey_integration_refusal', () =>
+    samples().used.flatMap(({ labels, refusedFor: reason }) =>
+      reason === undefined ? [] : [[1, { ...labels, reason }] as const],
+    ),
   )
   metrics.sample('valetkey_logins_last_hour', () =>
     samples().used.map(({ labels, loginsLastHour }) => [loginsLastHour, labels]),

@@ -28,7 +28,8 @@ interface CertificateSample {
 
 interface UseSample {
   readonly labels: IntegrationLabels
-  readonly isRefused: boolean
+  /** Why its last login was refused or its token withheld, if somebody must act. */
+  readonly refusedFor: string | undefined
   readonly loginsLastHour: number
   readonly loginsPerHour: number
   /** Logins of its Salesforce user by all integrations. */
@@ -64,13 +65,15 @@ const FRESH_MS = 10_000
 const USED_MAX = 1_000
 
 /** Refusals that last until somebody acts. */
-const REFUSED: ReadonlySet<unknown> = new Set<ProblemCode>([
+export const REFUSED_CODES = [
   'grant_refused',
   'identity_changed',
   'token_not_bound',
   'token_response_invalid',
   'integration_not_connected',
-])
+] as const satisfies readonly ProblemCode[]
+
+const REFUSED: ReadonlySet<unknown> = new Set(REFUSED_CODES)
 
 export function createIntegrationSamples(dependencies: IntegrationSamplesDependencies) {
   const { integrations, store, connectionOf, isKnown, runtime, log } = dependencies
@@ -93,10 +96,11 @@ export function createIntegrationSamples(dependencies: IntegrationSamplesDepende
       subject.then((user) => budgets.used(userBudgetKey(integration, user), HOUR_MS)),
     ])
     const refusal = look?.outcome.refusal
-    const isRefused =
-      refusal?.version === version && REFUSED.has(lastRefusalOf(name, refusal).refusal.code)
+    const { code, reason } =
+      refusal?.version === version ? lastRefusalOf(name, refusal).refusal : {}
+    const refusedFor = REFUSED.has(code) ? String(reason ?? code) : undefined
     return {
-      ...{ labels: labelsOf(integration), isRefused, loginsPerHour },
+      ...{ labels: labelsOf(integration), refusedFor, loginsPerHour },
       ...{ loginsLastHour, userLoginsLastHour },
       isConnectionLost: connection && integration.enabled && isLost(connection),
     }
@@ -172,5 +176,5 @@ export const labelsOf = ({
   owner: labels.owner ?? '',
 })
 
-const urgency = ({ isRefused, isConnectionLost, loginsLastHour, loginsPerHour }: UseSample) =>
-  (isRefused || isConnectionLost ? 1_000 : 0) + loginsLastHour / loginsPerHour
+const urgency = ({ refusedFor, isConnectionLost, loginsLastHour, loginsPerHour }: UseSample) =>
+  (refusedFor !== undefined || isConnectionLost ? 1_000 : 0) + loginsLastHour / loginsPerHour

@@ -5,8 +5,9 @@ import { LOST_REASONS } from '../custody/connection.ts'
 import { PROBLEMS } from '../errors/problems.ts'
 import { GRANTS } from '../grants/index.ts'
 import { REFUSALS } from '../grants/refusals/refusal-table.ts'
+import { INTEGRATION_METRICS, INTEGRATIONS, OF_INTEGRATION } from './integration-table.ts'
 import { PROOF_METRICS } from './proof-table.ts'
-import type { LabelRows, MetricTable } from './registry.ts'
+import type { MetricTable } from './registry.ts'
 import { SIGNER_METRICS } from './signer-table.ts'
 import { STORE_METRICS } from './store-table.ts'
 import { USAGE_METRICS } from './usage-table.ts'
@@ -45,20 +46,12 @@ export const LEASE_STATES = ['usable', 'due', 'ended'] as const
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
 const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
 
-/** Most series of metrics with one series per integration. `valetkey_metric_series_left_out` counts the others. */
-const INTEGRATIONS = 1_000
 const ROUTES = 500
 
 const GRANT = { values: GRANTS.map(({ type }) => type) }
 const METHOD = { values: METHODS }
 const ROUTE = { text: 'The pattern of the route; `unmatched` if there is none' }
 const RESULT = { values: READ_RESULTS }
-const OF_INTEGRATION = {
-  integration: { text: 'Its name' },
-  environment: { text: 'The label `environment` of the integration, or empty' },
-  owner: { text: 'The label `owner` of the integration, or empty' },
-} as const satisfies LabelRows
-
 /** Seconds. */
 const MEMORY_TO_DEADLINE = [
   0.000_1, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
@@ -209,45 +202,10 @@ export const METRICS = {
     buckets: NETWORK,
   },
   ...STORE_METRICS,
-  valetkey_certificate_expires_in_seconds: {
-    type: 'gauge',
-    help: 'Time until the certificate of the active credential ends; negative after its end. For every integration.',
-    labels: OF_INTEGRATION,
-    atMost: INTEGRATIONS,
-  },
-  valetkey_integration_refused: {
-    type: 'gauge',
-    help: 'Whether the last login was refused, or its token withheld: 1 or 0. For integrations that this replica used.',
-    labels: OF_INTEGRATION,
-    atMost: INTEGRATIONS,
-  },
-  valetkey_logins_last_hour: {
-    type: 'gauge',
-    help: 'Logins of the whole fleet within the last hour. For integrations that this replica used.',
-    labels: OF_INTEGRATION,
-    atMost: INTEGRATIONS,
-  },
-  valetkey_logins_per_hour_limit: {
-    type: 'gauge',
-    help: 'The setting logins_per_hour. For integrations that this replica used.',
-    labels: OF_INTEGRATION,
-    atMost: INTEGRATIONS,
-  },
-  valetkey_user_logins_last_hour: {
-    type: 'gauge',
-    help: 'Logins of the Salesforce user that it acts as, by all integrations together, within the last hour: 3,000 at most. For integrations that this replica used.',
-    labels: OF_INTEGRATION,
-    atMost: INTEGRATIONS,
-  },
-  valetkey_connection_lost: {
-    type: 'gauge',
-    help: 'Whether its refresh token stopped working, so that somebody must connect it again: 1 or 0. For integrations that have one and that this replica used.',
-    labels: OF_INTEGRATION,
-    atMost: INTEGRATIONS,
-  },
+  ...INTEGRATION_METRICS,
   valetkey_integrations_sample_age_seconds: {
     type: 'gauge',
-    help: 'Time since the six metrics above were read from the store. Absent before the first read.',
+    help: 'Time since the seven metrics above were read from the store. Absent before the first read.',
   },
   valetkey_declared_integrations_wrong: {
     type: 'gauge',

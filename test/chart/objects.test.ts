@@ -316,6 +316,11 @@ t.test('the dashboard reaches Grafana as it is', { skip }, async (t) => {
   const config = find(await objectsOf(EVERYTHING), 'ConfigMap', 'broker-dashboard')
   t.equal(config?.metadata.labels?.grafana_dashboard, '1')
   t.same(JSON.parse(config?.data['valetkey.json']), JSON.parse(text))
+  const set = ['metrics.prometheusRule.runbooks=https://wiki.example.com/runbooks']
+  const values = ['ci/everything-values.yaml']
+  const linked = find(await renderChart({ values, set }), 'ConfigMap', 'broker-dashboard')
+  t.notMatch(linked?.data['valetkey.json'], '"docs/runbooks.md')
+  t.match(linked?.data['valetkey.json'], '"https://wiki.example.com/runbooks#valetkeystoreslow"')
 })
 
 t.test('a digest goes before a tag', { skip }, async (t) => {

@@ -2,8 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { checkCertificate } from '../../src/doctor/credential-checks.ts'
 import type { MetricRow } from '../../src/metrics/registry.ts'
 import { METRICS } from '../../src/metrics/table.ts'
+import { readDocument } from '../support/document.ts'
 import { ROOT } from '../support/project-root.ts'
 import { namesIn } from '../support/promql.ts'
 
@@ -18,6 +20,15 @@ interface DashboardPanel {
   readonly id: number
   readonly title: string
   readonly gridPos: Place
+  readonly type: string
+  readonly description?: string
+  readonly links?: readonly { readonly url: string }[]
+  readonly fieldConfig?: {
+    readonly defaults: {
+      readonly unit: string
+      readonly thresholds: { readonly steps: readonly { color: string; value: number | null }[] }
+    }
+  }
   readonly targets?: readonly { readonly expr: string; readonly legendFormat?: string }[]
 }
 
@@ -97,4 +108,42 @@ t.test('its panels have their own places and ids', async (t) => {
       t.notOk(isOver(one.gridPos, other.gridPos), `${one.title} and ${other.title}`)
     }
   }
+})
+
+t.test('each panel says what it shows, and has a section of the runbooks', async (t) => {
+  const { text } = readDocument('docs/runbooks.md')
+  const anchors = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading.toLowerCase().replaceAll(' ', '-'),
+  )
+  const charts = panels.filter(({ type }) => type !== 'row')
+  t.equal(new Set(charts.map(({ description }) => description)).size, charts.length, 'its own')
+  for (const { title, description = '', links = [] } of charts) {
+    t.match(description, /^.{20,200}\.$/, title)
+    const [file, anchor = ''] = links[0]?.url.split('#') ?? []
+    t.equal(file, 'docs/runbooks.md', title)
+    t.ok(anchors.includes(anchor), `${title}: ${anchor}`)
+  }
+})
+
+t.test('certificates have the colours that the doctor gives them', async (t) => {
+  const now = Date.parse('2026-01-31T00:00:00Z')
+  const colours = { failed: 'red', warning: 'yellow', passed: 'green', skipped: '' }
+  const shown = panels.filter(({ fieldConfig }) => fieldConfig?.defaults.unit === 'd')
+  t.equal(shown.length, 2)
+  for (const { title, fieldConfig } of shown) {
+    const { steps = [] } = fieldConfig?.defaults.thresholds ?? {}
+    for (const days of [1, 14, 14.9, 15, 60.9, 61, 300]) {
+      const notAfter = now + days * 86_400_000
+      // It reads no other member.
+      const { outcome = 'skipped' } =
+        checkCertificate({ certificate: { notAfter } } as never, now) ?? {}
+      const step = steps.findLast(({ value }) => value === null || days >= value)
+      t.equal(step?.color, colours[outcome], `${title}: ${days} days`)
+    }
+  }
+})
+
+t.test('the table of refusals has their reasons', async (t) => {
+  const { expr = '' } = targets.find(({ title }) => title === 'Refused or not connected now') ?? {}
+  t.match(expr, /by \(integration, environment, owner, reason\)/)
 })

@@ -232,6 +232,8 @@ t.test('single integrations come with their environment and owner', async (t) =>
   t.equal(found.value('valetkey_connection_lost'), undefined, 'none of these has one')
   const other = { integration: 'refused', environment: '', owner: 'a"b\\c' }
   t.equal(found.value('valetkey_integration_refused', other), 1)
+  t.equal(found.value('valetkey_integration_refusal', { ...other, reason: 'user_inactive' }), 1)
+  t.equal(found.value('valetkey_integration_refusal', signed), undefined)
   t.equal(found.value('valetkey_logins_per_hour_limit', other), 7)
   t.equal(found.value('valetkey_logins_last_hour', { integration: 'idle' }), undefined, 'not used')
   t.ok((found.value('valetkey_lease_expires_in_seconds', signed) ?? 0) > 300)

@@ -15,9 +15,9 @@ const HEAD = ['NAME', 'STATE', 'TOKEN', 'REFRESH', 'CERT', 'LOGINS/H', 'CALLERS'
 const NAME_WIDTH = 30
 const WATCH_MS = 2_000
 const DAY_MS = 86_400_000
-/** As the doctor judges a certificate. */
-const CERTIFICATE_RED_MS = 14 * DAY_MS
-const CERTIFICATE_YELLOW_MS = 30 * DAY_MS
+/** As the doctor judges a certificate: it fails for 14 whole days or fewer, and warns for 60 or fewer. */
+const CERTIFICATE_RED_MS = 15 * DAY_MS
+const CERTIFICATE_YELLOW_MS = 61 * DAY_MS
 /** Each costs a request. */
 const CALLERS_MAX = 100
 const CALLERS_PAGE = 200
