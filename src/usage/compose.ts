@@ -23,8 +23,9 @@ export function composeUsage(dependencies: UsageDependencies): CallerCounts {
   const { core, settings, audit, integrations, engine, metering } = dependencies
   const { store, events, keyring, runtime, log } = core
 
-  /** Undefined: this replica does not know it at the moment. */
-  const known = (name: string) => engine.cache.known(name)?.integration
+  /** From memory, unless this replica has not read it yet. */
+  const find = async (name: string): Promise<Integration | undefined> =>
+    engine.cache.known(name)?.integration ?? unlessUnusable(integrations.read(name))
 
   const tell = (integration: string, { action, principal, ...detail }: Unusual) => {
     log.warn({ integration, principal, ...detail }, SAID[action])
@@ -34,15 +35,16 @@ export function composeUsage(dependencies: UsageDependencies): CallerCounts {
 
   events.on('audit.recorded', ({ entry: { action, integration } }) => {
     if (integration === null || !isUnusual(action)) return
-    const found = known(integration)
-    if (!found || isWatched(found)) metering.unusual(action)
+    const count = () => metering.unusual(action)
+    // While the store is away, one too many is better than one too few.
+    find(integration).then((found) => (found && !isWatched(found) ? undefined : count()), count)
   })
   return createCallerCounts({
     ...{ documents: store.documents, runtime, log },
     watch: {
       names: createNetworkNames(keyring.pseudonyms, settings.callerNetworks === 'plain'),
       async isOn({ integration: name, uid }) {
-        const integration = known(name) ?? (await unlessUnusable(integrations.read(name)))
+        const integration = await find(name)
         return integration?.uid === uid && isWatched(integration)
       },
       found: tell,

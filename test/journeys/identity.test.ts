@@ -6,6 +6,7 @@ import { startBroker } from '../support/broker.ts'
 import { eventually } from '../support/eventually.ts'
 import { lifeKnown } from '../support/lease-life.ts'
 import { problemFaults } from '../support/problem.ts'
+import { scrape } from '../support/scrape.ts'
 import { newSigningKey } from '../support/signing-key.ts'
 
 const MINUTE_MS = 60_000
@@ -26,6 +27,7 @@ async function world(t: Test) {
     loginHosts: [myDomain, sandbox, login, test, northUrl],
     now,
     random: () => 0,
+    env: { VALETKEY_METRICS_PORT: '1' },
   })
   const put = async (name: string, body: object) => {
     const path = `/integrations/${name}`
@@ -203,6 +205,10 @@ t.test('missing scopes and another host are told, and served', async (t) => {
   t.match(await audited('scope.changed', 1), [
     { integration: 'scoped', detail: { reason: 'scope_changed' } },
   ])
+  const unwatched = { watch: false, identity: { expect: { scopes: ['wave_api'] } } }
+  await runAs(here, 'unwatched', unwatched)
+  t.equal((await get('unwatched')).status, 200)
+  await audited('scope.changed', 2)
 
   await runAs(here, 'moved')
   t.equal((await get('moved')).status, 200)
@@ -212,6 +218,10 @@ t.test('missing scopes and another host are told, and served', async (t) => {
   t.match(await audited('instance.changed', 1), [{ integration: 'moved' }])
   t.match(broker.logs(), 'the host of the org changed')
   t.equal((await audited('identity.changed', 0)).length, 0)
+  const port = (await broker.app.metrics?.listen({ host: '127.0.0.1', port: 0 })) ?? 0
+  const { value } = await scrape(port)
+  t.equal(value('valetkey_unusual_total', { action: 'instance.changed' }), 1)
+  t.equal(value('valetkey_unusual_total', { action: 'scope.changed' }), 1, 'and not for unwatched')
 })
 
 /** What a refresh does: the same host and app, another org id. */

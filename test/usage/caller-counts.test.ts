@@ -56,6 +56,8 @@ eachEngine(async (t, open) => {
         await Promise.all(both.map((one) => one.stop()))
         return [...found]
       },
+      write: (body: object) =>
+        store.documents.write('callers', 'billing', JSON.stringify(body), { expected: 'absent' }),
       body: async () => (await store.documents.read('callers', 'billing'))?.body ?? '',
     }
   }
@@ -123,6 +125,15 @@ eachEngine(async (t, open) => {
     t.notMatch(await body(), /192\.0\.2|203\.0/, 'hashed again')
     setting.keys = keys.slice(0, 1)
     t.same(await read(['a', '10.0.0.1']), [], 'nobody can tell without the key')
+  })
+
+  t.test('what a former release counted is known, and its days are compared', async (t) => {
+    const { clock, read, write } = await watching()
+    const at = clock.now - 2 * DAY_MS
+    const day = { day: Math.floor(at / DAY_MS), firstAt: at, lastAt: at, count: 30 }
+    await write({ uid: 'u1', counts: [['a', [day]]] })
+    t.same(await read(['a', HOME, 299], ['b', HOME]), [{ action: 'caller.new', principal: 'b' }])
+    t.match(await read(['a', HOME]), [{ action: 'caller.unusual_rate', reads: 300, usual: 30 }])
   })
 
   t.test('of many networks none is new, and a bounded number is stored', async (t) => {
