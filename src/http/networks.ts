@@ -12,7 +12,7 @@ export function isNetwork(text: string): boolean {
   return bits === undefined || (BITS.test(bits) && Number(bits) <= (isIPv6(address) ? 128 : 32))
 }
 
-/** Whether an address is in one of the networks. An IPv4 address that is mapped to IPv6 counts as the IPv4 address. Throws if a text is no network. */
+/** Whether an address is in one of the networks: a text that is no address is in none. An IPv4 address that is mapped to IPv6 counts as the IPv4 address. Throws if a text is no network. */
 export function createNetworks(networks: readonly string[]): (address: string) => boolean {
   const list = new BlockList()
   for (const network of networks) {
@@ -20,5 +20,6 @@ export function createNetworks(networks: readonly string[]): (address: string) =
     if (bits === undefined) list.addAddress(address, familyOf(address))
     else list.addSubnet(address, Number(bits), familyOf(address))
   }
-  return (address) => list.check(address, familyOf(address))
+  // A connection that is gone has no address any more.
+  return (address) => isIP(address) !== 0 && list.check(address, familyOf(address))
 }

@@ -1,4 +1,6 @@
+import { Socket } from 'node:net'
 import t from 'tap'
+import { subnetOf } from '../../src/http/address.ts'
 import { createNetworks, isNetwork } from '../../src/http/networks.ts'
 
 t.test('an address, or a CIDR', async (t) => {
@@ -19,5 +21,21 @@ t.test('an address is in a network of its own family, or mapped', async (t) => {
   t.ok(isWithin('::ffff:10.20.3.4'), 'IPv4 that is mapped to IPv6')
   for (const address of ['10.21.0.1', '192.0.2.8', '2001:db9::1', '::ffff:10.21.3.4', 'unknown']) {
     t.notOk(isWithin(address), address)
+  }
+  const { remoteAddress: gone } = new Socket()
+  t.notOk(isWithin(gone as string), 'of a connection that is gone')
+})
+
+t.test('one site has a /24 or a /64', async (t) => {
+  for (const [address, subnet] of [
+    ['192.0.2.7', '192.0.2.0/24'],
+    ['::ffff:192.0.2.7', '192.0.2.0/24'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['2001:db8:0:0:ffff::2', '2001:db8:0:0::/64'],
+    ['fe80::1%eth0', undefined],
+    ['192.0.2.7:80', undefined],
+    ['', undefined],
+  ] as const) {
+    t.equal(subnetOf(address), subnet, address)
   }
 })
