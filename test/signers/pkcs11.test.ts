@@ -70,11 +70,13 @@ function backendOf(
 ) {
   const pinFile = join(t.testdir({}), 'pin')
   writeFileSync(pinFile, `${pin}\n`)
-  const process = createHsm(module, { monotonic, log: testLog() })
+  const warnings: string[] = []
+  const log = testLog({ warn: (_bindings, message) => void warnings.push(message) })
+  const process = createHsm(module, { monotonic, log })
   const backend = createPkcs11({ name: 'hsm', module, token, pinFile }, process)
   t.teardown(() => backend.stop?.())
   const sign = (key: string, until = signal) => backend.sign({ name: 'hsm', key }, DATA, until)
-  return { ...backend, sign, pinFile }
+  return { ...backend, sign, pinFile, warnings }
 }
 
 t.test('a key in a token', { skip }, async (t) => {
@@ -179,7 +181,7 @@ t.test('a key in a token', { skip }, async (t) => {
 
   await t.test('a module that does not return is ended with its process', async (t) => {
     let clock = 0
-    const { sign, pinFile } = backendOf(t, { monotonic: () => clock })
+    const { sign, pinFile, warnings } = backendOf(t, { monotonic: () => clock })
     const isBlocked = blockReaders(t, pinFile)
     const signInVain = async (until?: Promise<unknown>) => {
       const waits = new AbortController()
@@ -195,8 +197,10 @@ t.test('a key in a token', { skip }, async (t) => {
     clock += 9_999
     await signInVain()
     t.same(childrenOf(), [pid], 'it may still answer')
+    t.same(warnings, [])
     clock += 1
     t.ok((await sign('billing')).length > 0, 'another one signs')
+    t.same(warnings, ['a PKCS#11 module did not return for 10 seconds: its process is ended'])
     await eventually(() => !childrenOf().includes(pid ?? 0))
   })
 
