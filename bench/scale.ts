@@ -218,7 +218,7 @@ const FILTERS = [
 ] as const
 
 /** The indexer is done with what the engine put into the store. */
-async function untilIndexed({ process }: MeasuredBroker): Promise<void> {
+export async function untilIndexed({ process }: MeasuredBroker): Promise<void> {
   for (;;) {
     const { body } = await process.call('GET', '/integrations/summary')
     if (body.complete) return

@@ -60,6 +60,20 @@ export const SUITES: Readonly<Record<string, Suite>> = {
       return measureScale(t, { sizes, used: 1_000, rounds: 5, seconds: 1 })
     },
   },
+  list: {
+    what: 'pages of 200 of 100,000 integrations with tokens, in both stores',
+    async measure(t, isShort) {
+      const { measureList } = await import('./list.ts')
+      return measureList(t, { integrations: isShort ? 3_000 : 100_000, pages: 20 })
+    },
+  },
+  incident: {
+    what: '1,000 integrations frozen, and their tokens ended at Salesforce',
+    async measure(t, isShort) {
+      const { measureIncident } = await import('./incident.ts')
+      return measureIncident(t, { integrations: isShort ? 100 : 1_000 })
+    },
+  },
   fleet: {
     what: 'one, two and four replicas on one Redis',
     async measure(t) {

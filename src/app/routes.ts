@@ -247,6 +247,7 @@ export function registerIntegrationParts(
     store: {
       ...integrations,
       find: createCandidates({ listing: core.store.listing, indexer }).find,
+      frozen: status.frozen,
     },
     ...{ statusOf: status.statusOf, audit, confirm, monotonic },
     revoke: revoker.revokeUnlessShared,

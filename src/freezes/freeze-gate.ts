@@ -144,8 +144,7 @@ export function createFreezeGate({ documents, memory, orgOf }: FreezeGateDepende
     async of(integration: Integration): Promise<readonly Freeze[]> {
       const register = await current()
       if (register.freezes.length === 0) return []
-      const orgs = await orgsOf(register, integration)
-      return register.freezes.filter((one) => selectionOf([one]).find(integration, orgs))
+      return register.findAll(integration, await orgsOf(register, integration))
     },
     /** All freezes in force. */
     async list(): Promise<readonly Freeze[]> {

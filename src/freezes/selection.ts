@@ -9,6 +9,8 @@ export type Selectable = Pick<Integration, 'name' | 'labels' | 'grant' | 'creden
 export interface Selection {
   /** The first freeze that selects it. `orgIds`: orgs that its tokens are known to belong to. */
   find(integration: Selectable, orgIds: readonly string[]): Freeze | undefined
+  /** All of them. */
+  findAll(integration: Selectable, orgIds: readonly string[]): readonly Freeze[]
   /** Whether any freeze selects by org, so that the org of an integration matters. */
   readonly usesOrgs: boolean
 }
@@ -22,6 +24,8 @@ export function selectionOf(freezes: readonly Freeze[]): Selection {
   return {
     find: (integration, orgIds) =>
       tests.find(({ selects }) => selects(integration, orgIds))?.freeze,
+    findAll: (integration, orgIds) =>
+      tests.filter(({ selects }) => selects(integration, orgIds)).map(({ freeze }) => freeze),
     usesOrgs: freezes.some(({ selector }) => selector.orgIds.length > 0),
   }
 }

@@ -15,6 +15,7 @@ import { createAnswers } from './answers.ts'
 import { etagOf, type Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
 import type { Candidates } from './listing/candidates.ts'
+import type { FrozenList } from './listing/frozen.ts'
 import { createListing } from './listing/listing.ts'
 import { NeededIfMatchHeader, WriteHeaders } from './precondition-headers.ts'
 import { pinnedTo, preconditionsOf } from './preconditions.ts'
@@ -37,7 +38,8 @@ import { checkMayChange } from './write-access.ts'
 interface IntegrationRouteDependencies {
   readonly registry: Registry
   /** `find` asks the listing index. */
-  readonly store: Pick<IntegrationStore, 'read' | 'list'> & Pick<Candidates, 'find'>
+  readonly store: Pick<IntegrationStore, 'read' | 'list'> &
+    Pick<Candidates, 'find'> & { readonly frozen: FrozenList }
   readonly statusOf: (integration: Integration) => Promise<IntegrationStatus>
   /** Ends the tokens of an integration before its removal. */
   readonly revoke: (integration: Integration) => Promise<readonly AuditEntry[]>
@@ -65,7 +67,10 @@ export function registerIntegrationRoutes(
   const { registry, store, statusOf, revoke, audit, confirm, monotonic } = dependencies
   const followers = createFollowerIndex({ store, monotonic })
   const answers = createAnswers({ store, followers, statusOf })
-  const listing = createListing({ store, candidates: store, statusOf, listed: answers.listed })
+  const listing = createListing({
+    ...{ store, statusOf, candidates: store, frozen: store.frozen },
+    listed: answers.listed,
+  })
 
   /** Runs before other checks of the request, also for an integration that does not exist yet. The write checks again, and decides. */
   const authoriseWrite = async ({ principal }: FastifyRequest, name: string) => {

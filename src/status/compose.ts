@@ -50,7 +50,7 @@ export function composeStatusPage(dependencies: StatusDependencies): StatusPage 
   const { now } = runtime
   const hours = createMintHours({ documents: store.documents, events, runtime, log })
   const listing = createListing({
-    ...{ store: integrations, statusOf: engine.status.statusOf },
+    ...{ store: integrations, statusOf: engine.status.statusOf, frozen: engine.status.frozen },
     candidates: createCandidates({ listing: store.listing, indexer }),
     listed: createListed({ store: integrations }),
   })

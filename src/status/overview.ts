@@ -21,7 +21,7 @@ import {
 } from './attention.ts'
 
 export interface OverviewQuery {
-  readonly state?: IntegrationState
+  readonly state?: IntegrationState | 'frozen'
   readonly label?: string
   readonly cursor?: string
 }

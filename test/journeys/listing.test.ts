@@ -1,8 +1,18 @@
-/** Lists by state, label and certificate, and the summary, over real processes and both stores. */
+/** Lists by state, label and certificate, the summary, and the index behind them, over both stores. */
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
-import { startBroker, type TestBroker } from '../support/broker.ts'
-import { startRedis } from '../support/redis.ts'
+import { generateKeyring } from '../../src/crypto/keyring.ts'
+import { reindex } from '../../src/process/reindex.ts'
+import { createKeys } from '../../src/store/keys.ts'
+import { newAdminKey, spawnValetkey, startBroker, type TestBroker } from '../support/broker.ts'
+import { ARMED, AT } from '../support/crash-settings.ts'
+import { eventually } from '../support/eventually.ts'
+import { ask, startRedis } from '../support/redis.ts'
 
 const simulator = await startSimulator()
 t.teardown(() => simulator.stop())
@@ -88,6 +98,35 @@ async function journey(t: Test, options: { readonly redisUrl?: string }) {
     t.equal(refused.status, 403)
   })
 
+  await t.test('what is frozen is found by how it was selected', async (t) => {
+    t.same(await namesOf(broker, 'state=frozen'), [])
+    const { body: reader } = await call('POST', '/api-keys', {
+      body: { name: 'reader-of-b', permissions: ['integrations:read'], integrations: ['b*'] },
+    })
+    const ofB = { call: (method: string, path: string) => call(method, path, { key: reader.key }) }
+    const cases = [
+      [{ integrations: ['b1', 'absent'] }, ['b1']],
+      [{ labels: { team: 'a' } }, ['a1', 'a3']],
+      [{ labels: { team: 'b' }, integrations: ['a1'] }, ['a1', 'b1']],
+      [{ client_ids: [app.clientId] }, ['a1', 'a3', 'b1']],
+      [{ org_ids: [simulator.acme.id] }, ['a1']],
+    ] as const
+    for (const [selector, frozen] of cases) {
+      const body = { selector, reason: 'a test', revoke: false }
+      const { body: freeze } = await call('POST', '/freezes', { body })
+      t.same(await namesOf(broker, 'state=frozen'), frozen)
+      t.same(
+        await namesOf(broker, 'state=frozen&label=team:a'),
+        frozen.filter((name) => name !== 'b1'),
+      )
+      t.same(
+        await namesOf(ofB, 'state=frozen'),
+        frozen.filter((name) => name === 'b1'),
+      )
+      t.equal((await call('DELETE', `/freezes/${freeze.id}`)).status, 204)
+    }
+  })
+
   await t.test('no new integration is named like a part of the API', async (t) => {
     const { status, body: problem } = await put('summary', {})
     t.equal(status, 400)
@@ -119,3 +158,69 @@ async function journey(t: Test, options: { readonly redisUrl?: string }) {
 
 t.test('redis', (t) => journey(t, { redisUrl: redis.url }))
 t.test('embedded', (t) => journey(t, {}))
+
+const GROUP = 'label/team:a'
+/** As many as the indexer writes in two steps. */
+const REINDEXED = Array.from({ length: 25 }, (_, at) => `r${String(at).padStart(2, '0')}`)
+const CRASH_POINT = new URL('../support/crash-point.ts', import.meta.url).href
+
+async function reindexed(t: Test, engine: 'redis' | 'embedded') {
+  const dataDir = await mkdtemp(join(tmpdir(), 'valetkey-reindex-'))
+  t.teardown(() => rm(dataDir, { recursive: true, force: true }))
+  const prefix = 'reindexed:'
+  const place = engine === 'redis' ? { redisUrl: redis.url, redisPrefix: prefix } : { dataDir }
+  const keyring = generateKeyring(Date.now()).reveal()
+  const shared = { loginHosts: [myDomain], ...place, keyring, adminKey: newAdminKey() }
+  const env = {
+    ...{ VALETKEY_PORT: '0', VALETKEY_METRICS_PORT: '0', VALETKEY_DOCS: 'off' },
+    ...{ VALETKEY_LOGIN_HOSTS: myDomain, VALETKEY_KEYRING: keyring },
+    VALETKEY_ADMIN_KEY: shared.adminKey,
+    ...(engine === 'redis'
+      ? { VALETKEY_REDIS_URL: redis.url, VALETKEY_REDIS_PREFIX: prefix }
+      : { VALETKEY_DATA_DIR: dataDir }),
+  }
+  const isWhole = async ({ call }: TestBroker) => {
+    const { body: summary } = await call('GET', '/integrations/summary')
+    return summary.complete && summary.total === REINDEXED.length
+  }
+  const [lost = ''] = REINDEXED.slice(3)
+  const first = await startBroker(t, shared)
+  for (const name of REINDEXED) {
+    await first.call('PUT', `/integrations/${name}`, { body: body({ team: 'a' }) })
+  }
+  await eventually(() => isWhole(first))
+  await first.stop()
+  if (engine === 'redis') {
+    const place = createKeys(prefix).listing(`group:${GROUP}`)
+    t.equal(await ask(redis.port, (client) => client.zrem(place, lost)), 1)
+  } else {
+    const file = new DatabaseSync(join(dataDir, 'valetkey.db'))
+    file.prepare('DELETE FROM listing_groups WHERE name_of = ? AND name = ?').run(GROUP, lost)
+    file.close()
+  }
+  const second = await startBroker(t, shared)
+  t.notOk((await namesOf(second, 'label=team:a')).includes(lost), 'the index was damaged')
+  await second.stop()
+  await reindex(env, { stderr: { write: () => true } })
+  if (engine === 'redis') {
+    const child = spawnValetkey(
+      ['serve'],
+      // The file is there, so that each point counts.
+      { ...env, [AT]: 'ran vkListingPut (1)', [ARMED]: dataDir },
+      { nodeArgs: ['--import', CRASH_POINT] },
+    )
+    t.teardown(() => child.kill('SIGKILL'))
+    t.same(await once(child, 'exit'), [null, 'SIGKILL'], 'it was killed between two steps')
+  }
+  const third = await startBroker(t, shared)
+  t.same(await namesOf(third, 'label=team:a'), REINDEXED, 'lists are right before the index is')
+  await eventually(() => isWhole(third))
+  t.same(await namesOf(third, 'label=team:a'), REINDEXED)
+  const { body: summary } = await third.call('GET', '/integrations/summary')
+  t.match(summary.labels, [{ key: 'team', value: 'a', count: REINDEXED.length }])
+}
+
+t.test('redis: an index is built again though the replica that builds it is killed', (t) =>
+  reindexed(t, 'redis'),
+)
+t.test('embedded: an index is built again', (t) => reindexed(t, 'embedded'))

@@ -7,7 +7,8 @@ import type { RedisEvent } from '../../src/store/redis-connection/connection.ts'
 import type { Store } from '../../src/store/store.ts'
 import { eventually } from '../support/eventually.ts'
 import { array, bulk, handshake, type Reply, startFakeRedis } from '../support/fake-redis.ts'
-import { startRedis } from '../support/redis.ts'
+import { ask, startRedis } from '../support/redis.ts'
+import { monitorLines } from '../support/redis-monitor.ts'
 import { content, lease } from '../support/store-engines.ts'
 
 /** As Redis words them. */
@@ -42,6 +43,8 @@ const GARBAGE: Readonly<Record<string, Reply>> = {
   HTTP: 'HTTP/1.1 400 Bad Request\r\nContent-Length: 6\r\n\r\ncanary',
   'an end': 'close',
 }
+
+const codeOf = (error: unknown) => (error instanceof BrokerError ? error.code : error)
 
 /** Every operation of the port. */
 const operations = (store: Store): Readonly<Record<string, () => Promise<unknown>>> => ({
@@ -215,5 +218,64 @@ t.test(
     for (const answer of held) answer()
     await eventually(() => store.now().then(Boolean, () => false))
     await eventually(() => store.changes.tail().then(Boolean, () => false))
+  },
+)
+
+t.test(
+  'records that are asked for in one turn are read in one script, in their order',
+  async (t) => {
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const store = await createRedisStore({
+      connection: { url: new Secret(redis.url) },
+      onEvent: () => undefined,
+    })
+    t.teardown(() => store.close())
+    const { integrations, outcomes, documents, budgets, custody } = store
+    const names = Array.from({ length: 120 }, (_, at) => `n${at}`)
+    const expiresAt = (await store.now()) + 60_000
+    for (const name of names) {
+      await integrations.create(name, `u-${name}`, content())
+      const saved = lease({ tokenId: `T-${name}`, expiresAt })
+      await outcomes.save(name, { uid: `u-${name}`, orev: 0 }, { lease: saved })
+      await documents.write('subject', name, name, { expected: 'absent' })
+      await budgets.take([{ key: name, limit: 9, windowMs: 60_000, amount: 2 }])
+    }
+    await ask(redis.port, (client) => client.set('vk:{vk}:o:odd', 'another type'))
+    await integrations.create('odd', 'u', content())
+    const lines = await monitorLines(t, redis.port)
+    const of = <Found>(read: (name: string) => Promise<Found>) =>
+      Promise.all([...names, 'absent', 'odd'].map((name) => read(name).catch(codeOf)))
+    const [looks, subjects, used, sharers, records, custodies] = await Promise.all([
+      of(outcomes.look),
+      of((name) => documents.read('subject', name)),
+      of((name) => budgets.used(name, 60_000)),
+      of((name) => outcomes.sharers(`T-${name}`, 9)),
+      of(integrations.read),
+      of(custody.read),
+    ])
+    const sent = (await lines()).filter((line) => /^\+\S+ \[\d+ (?!lua\])/.test(line))
+    // Two scripts for each kind of read, and what could not be read is read alone.
+    t.ok(sent.length <= 13 + 6, `${sent.length} commands`)
+    for (const [at, name] of names.entries()) {
+      t.match(looks[at], { integration: { name }, outcome: { lease: { tokenId: `T-${name}` } } })
+      t.match(subjects[at], { id: name, body: name })
+      t.match(sharers[at], { count: 1, names: [name] })
+      t.match(records[at], { name, uid: `u-${name}` })
+    }
+    t.same(new Set(used.slice(0, 120)), new Set([2]))
+    t.same(used.slice(120), [0, 0])
+    t.same([looks[120], subjects[120], records[120]], [undefined, undefined, undefined])
+    t.equal(looks[121], 'record_corrupt')
+    t.match(custodies, { length: 122, 0: { record: undefined } })
+
+    const before = names.slice(0, 3).map((name) => documents.read('subject', name))
+    const written = documents.write('subject', 'n0', 'later', { expected: 1 })
+    t.same(
+      (await Promise.all(before)).map((found) => found?.body),
+      ['n0', 'n1', 'n2'],
+      'a write leaves after the reads before it',
+    )
+    t.match(await written, { version: 2 })
   },
 )

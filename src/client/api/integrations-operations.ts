@@ -19,7 +19,6 @@ import type {
   DoctorSReport,
   Integration,
   IntegrationList,
-  IntegrationStatus,
   SetupSheet,
   WrittenIntegration,
 } from './integrations.ts'
@@ -81,7 +80,16 @@ export interface IntegrationsOperations {
     readonly query?: {
       readonly limit?: number
       readonly cursor?: string
-      readonly state?: IntegrationStatus['state']
+      readonly state?:
+        | 'draft'
+        | 'unproven'
+        | 'ready'
+        | 'propagating'
+        | 'refused'
+        | 'identity_changed'
+        | 'disabled'
+        | 'not_connected'
+        | 'frozen'
       readonly label?: string
       readonly certificate_expires_before?: string
     }

@@ -9,7 +9,7 @@ const LABEL = {
 } as const
 const STATES = [
   ...['draft', 'unproven', 'ready', 'propagating', 'refused', 'identity_changed', 'disabled'],
-  'not_connected',
+  ...['not_connected', 'frozen'],
 ]
 
 export const INTEGRATION_COMMANDS: readonly LoadedCommand[] = [

@@ -5,7 +5,7 @@ import type { Answer, ValetkeyClient } from '../../client/client.ts'
 const PAGE = 200
 
 export interface IntegrationFilter {
-  readonly state?: Integration['status']['state']
+  readonly state?: Integration['status']['state'] | 'frozen'
   /** `key:value`. */
   readonly label?: string
 }

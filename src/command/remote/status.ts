@@ -77,7 +77,7 @@ async function lookAt(
   const { state, label } = filter
   const items = found.filter(
     ({ status, labels }) =>
-      (state === undefined || status.state === state) &&
+      (state === undefined || (state === 'frozen' ? status.frozen : status.state === state)) &&
       (label === undefined || Object.entries(labels).some((one) => one.join(':') === label)),
   )
   return { items, corrupt: [] }

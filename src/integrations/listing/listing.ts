@@ -15,20 +15,25 @@ import type { IntegrationView, ListQuery } from '../schemas/schemas.ts'
 import { groupOfLabel, groupOfState } from '../state.ts'
 import type { IntegrationState, IntegrationStatus } from '../status.ts'
 import type { Candidates } from './candidates.ts'
-import { isEverything, reachesOf } from './reach.ts'
+import type { FrozenList } from './frozen.ts'
+import { EVERYTHING, isEverything, reachesOf } from './reach.ts'
 
 interface ListingDependencies {
   readonly store: Pick<IntegrationStore, 'list' | 'read'>
   readonly candidates: Pick<Candidates, 'find'>
+  readonly frozen: FrozenList
   readonly statusOf: (integration: Integration) => Promise<IntegrationStatus>
   readonly listed: Answers['listed']
 }
 
 const DEFAULT_LIMIT = 50
-/** Most records for one read of the store. */
-const READ_LIMIT = 200
-/** Most statuses that are looked up at once. */
-const STATUSES = 100
+/** Most records for one read of the store: the largest page, and the one that shows that there is another. */
+const READ_LIMIT = 201
+/** Most statuses that are looked up at once: half of them. */
+const STATUSES = 101
+
+/** Where integrations are that need not be frozen. */
+const ANYWHERE = { names: [], reaches: [EVERYTHING] }
 
 /** The cursor is the last name of the page, encoded so that nobody writes it by hand. */
 const cursorOf = (name: string) => Buffer.from(name).toString('base64url')
@@ -55,13 +60,24 @@ interface Found {
   readonly status: IntegrationStatus
 }
 
-export function createListing({ store, candidates, statusOf, listed }: ListingDependencies) {
+export function createListing(dependencies: ListingDependencies) {
+  const { store, candidates, frozen, statusOf, listed } = dependencies
+
+  /** Where it cannot be told, the status says why. */
+  const onlyFrozen = async (integrations: readonly Integration[]) => {
+    const isFrozen = await Promise.all(
+      integrations.map(async (one) => (await unlessUnusable(frozen.has(one))) ?? true),
+    )
+    return integrations.filter((_, at) => isFrozen[at])
+  }
+
   /** Looks some statuses up at once: one by one, a page needs as many round trips as items. */
   const withStatus = async function* (
     integrations: readonly Integration[],
     { filter, principal, count, onCorrupt }: Search,
   ): AsyncGenerator<Found> {
-    const wanted = integrations.filter((one) => isShown(principal, one) && matches(filter, one))
+    const shown = integrations.filter((one) => isShown(principal, one) && matches(filter, one))
+    const wanted = filter.isFrozen ? await onlyFrozen(shown) : shown
     const atOnce = Math.min(count, STATUSES)
     for (let from = 0; from < wanted.length; from += atOnce) {
       const looked = await Promise.all(
@@ -105,9 +121,12 @@ export function createListing({ store, candidates, statusOf, listed }: ListingDe
   const searched = async function* (first: string | undefined, search: Search) {
     const { filter, principal, count: limit } = search
     const { groups, certificateEndsBefore: before } = filter
-    const reaches = reachesOf(principal)
+    const places = filter.isFrozen ? await frozen.places() : ANYWHERE
+    if (places.names.length + places.reaches.length === 0) return
+    const ofPlaces = places.reaches.some(isEverything) ? undefined : places
+    const reaches = ofPlaces?.reaches ?? reachesOf(principal)
     const isNarrow = groups.length > 0 || before !== undefined || !reaches.every(isEverything)
-    if (!isNarrow) return yield* scanned(first, search)
+    if (!isNarrow && !ofPlaces) return yield* scanned(first, search)
     let after = first
     do {
       const found = await candidates.find({
@@ -116,11 +135,15 @@ export function createListing({ store, candidates, statusOf, listed }: ListingDe
         ...(after !== undefined && { after }),
       })
       if (!found) return yield* scanned(after, search)
-      for (let from = 0; from < found.names.length; from += STATUSES) {
-        const names = found.names.slice(from, from + STATUSES)
-        yield* withStatus(await readSome(names, search), search)
+      const { next } = found
+      const others = (ofPlaces?.names ?? []).filter(
+        (name) => (after === undefined || name > after) && (next === null || name <= next),
+      )
+      const names = [...new Set([...found.names, ...others])].sort()
+      for (let from = 0; from < names.length; from += STATUSES) {
+        yield* withStatus(await readSome(names.slice(from, from + STATUSES), search), search)
       }
-      after = found.next ?? undefined
+      after = next ?? undefined
     } while (after !== undefined)
   }
 
@@ -178,11 +201,14 @@ interface Filter {
   /** Groups of the listing index. */
   readonly groups: readonly string[]
   readonly state: IntegrationState | undefined
+  readonly isFrozen: boolean
   readonly label: readonly [key: string, value: string] | undefined
   readonly certificateEndsBefore: number | undefined
 }
 
-function filterOf({ state, label, ...query }: Static<typeof ListQuery>): Filter {
+function filterOf({ state: wanted, label, ...query }: Static<typeof ListQuery>): Filter {
+  const isFrozen = wanted === 'frozen'
+  const state = isFrozen ? undefined : wanted
   const colon = label?.indexOf(':') ?? -1
   const pair =
     label === undefined ? undefined : ([label.slice(0, colon), label.slice(colon + 1)] as const)
@@ -192,7 +218,7 @@ function filterOf({ state, label, ...query }: Static<typeof ListQuery>): Filter 
       ...(state === undefined ? [] : [groupOfState(state)]),
       ...(pair === undefined ? [] : [groupOfLabel(...pair)]),
     ],
-    ...{ state, label: pair },
+    ...{ state, isFrozen, label: pair },
     certificateEndsBefore: before === undefined ? undefined : Date.parse(before),
   }
 }

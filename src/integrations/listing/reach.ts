@@ -9,10 +9,10 @@ export interface Reach {
   readonly groups: readonly string[]
 }
 
-const EVERYTHING: Reach = { prefix: '', groups: [] }
+export const EVERYTHING: Reach = { prefix: '', groups: [] }
 
 /** More are not worth a query each. */
-const REACHES_MAX = 16
+export const REACHES_MAX = 16
 
 export const isEverything = ({ prefix, groups }: Reach): boolean =>
   prefix === '' && groups.length === 0

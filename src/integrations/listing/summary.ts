@@ -1,7 +1,12 @@
 /** Counts integrations by state, by label and by the end of their certificate, from the listing index. */
 import { allowsAll, type Principal } from '../../callers/policy.ts'
 import { NAMED_IN_ANSWERS } from '../../callers/reference-table.ts'
-import type { GroupCount, ListingIndex } from '../../store/listing/listing-index.ts'
+import {
+  FAMILIES,
+  type Family,
+  type GroupCount,
+  type ListingIndex,
+} from '../../store/listing/listing-index.ts'
 import { isShown } from '../references/visible.ts'
 import type { Indexer } from './indexer.ts'
 import { reachesOf } from './reach.ts'
@@ -35,10 +40,6 @@ export const LABELS_MAX = 200
 /** More than the weeks of twenty years. */
 const GROUPS_MAX = 1_000
 const PAGE = 1_000
-
-const FAMILIES = ['state', 'label', 'certificate', 'refusal'] as const
-
-type Family = (typeof FAMILIES)[number]
 
 type Counts = Readonly<
   Record<Family, { readonly groups: readonly GroupCount[]; readonly total: number }>

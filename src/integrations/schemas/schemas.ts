@@ -5,10 +5,9 @@ import { DPOP_MODES, type DpopMode, type DpopRule, KEY_STORAGES } from '../../dp
 import { GrantSchema } from '../../grants/index.ts'
 import { documented, OBJECT_KEYWORDS } from '../../http/openapi/documented.ts'
 import { TEXT_FORMS } from '../../http/text-forms.ts'
-import { type IntegrationState, STATES } from '../status.ts'
 import { CredentialSchema } from './credential-schema.ts'
 import { definitionAnyOf } from './definition-forms.ts'
-import { Status } from './status-schema.ts'
+import { Status, WantedState } from './status-schema.ts'
 
 export const NameParams = Type.Object({
   name: Type.String({ ...TEXT_FORMS.name, description: 'Name of the integration' }),
@@ -266,7 +265,7 @@ export const PageParameters = {
 export const ListQuery = Type.Object(
   {
     ...PageParameters,
-    state: Type.Optional(Type.Unsafe<IntegrationState>({ type: 'string', enum: [...STATES] })),
+    state: Type.Optional(WantedState),
     label: Type.Optional(
       Type.String({
         pattern: '^[^:]{1,63}:.{0,128}$',

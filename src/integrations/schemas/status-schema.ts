@@ -3,6 +3,13 @@ import { Type } from 'typebox'
 import { FrozenSchema } from '../../http/problems/frozen-schema.ts'
 import { type IntegrationState, STATES } from '../status.ts'
 
+export const WantedState = Type.Unsafe<IntegrationState | 'frozen'>({
+  type: 'string',
+  enum: [...STATES, 'frozen'],
+  description:
+    '`frozen`: those that a freeze selects, in whatever state. Where a freeze selects by app or org, each integration is looked at',
+})
+
 const NullableTime = Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' })
 
 const LeaseStatus = Type.Unsafe<unknown>({

@@ -95,9 +95,12 @@ export function createEmbeddedOutcomes({ database, now }: EmbeddedOutcomesDepend
     async sharers(tokenId, limit) {
       return database.read(({ get, all }) => {
         const of = [checkTokenId(tokenId), now()] as const
-        const count = get(`SELECT count(*) AS count ${HELD}`, ...of)?.count
-        const names = all(`SELECT name ${HELD} ORDER BY name LIMIT ?`, ...of, pageLimit(limit))
-        return { count: sqlNumber(count), names: names.map(({ name }) => sqlText(name)) }
+        const rows = all(`SELECT name ${HELD} ORDER BY name LIMIT ?`, ...of, pageLimit(limit))
+        const count = () => sqlNumber(get(`SELECT count(*) AS count ${HELD}`, ...of)?.count)
+        return {
+          count: rows.length < limit ? rows.length : count(),
+          names: rows.map(({ name }) => sqlText(name)),
+        }
       })
     },
 

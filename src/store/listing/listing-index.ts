@@ -93,7 +93,7 @@ export interface ListingIndex {
   put(writes: readonly EntryWrite[]): Promise<void>
   /** Marks the entries of these integrations. */
   mark(names: readonly string[]): Promise<void>
-  /** Begins to mark every integration. The index is not whole until `build` returned true. */
+  /** Empties the index, and begins to mark every integration. It is not whole until `build` returned true. */
   rebuild(): Promise<void>
   /** Marks some more of a rebuild. True: the index is whole. */
   build(): Promise<boolean>
@@ -104,6 +104,11 @@ export const STALE_MAX = 100
 
 /** Most names that one `select` examines. Then it answers with what it found. */
 export const EXAMINED_MAX = 5_000
+
+/** Families of groups. */
+export const FAMILIES = ['state', 'label', 'certificate', 'refusal'] as const
+
+export type Family = (typeof FAMILIES)[number]
 
 /** Kinds of documents that are named like their integration and that decide about its entry. */
 export const INDEXED_KINDS = ['identity', 'subject'] as const

@@ -1,7 +1,7 @@
 import type { Budgets, Charge, ChargeResult } from '../budgets.ts'
 import type { Keys } from '../keys.ts'
-import type { RedisConnection } from '../redis-connection/connection.ts'
 import type { Script } from './calls.ts'
+import { forEach, type GatheringRedis } from './gathered.ts'
 import { NOW, toArray, toNumber } from './script.ts'
 
 /** Amounts by bucket, oldest first. A bucket counts until it has left the window completely, so that no window exceeds the limit. */
@@ -78,14 +78,19 @@ if current[1] ~= uid or current[2] ~= version or current[3] ~= orev then return 
 return charge({unpack(KEYS, 3)}, {unpack(ARGV, 6)})`,
 }
 
-const USED: Script = {
-  name: 'vkBudgetUsed',
-  lua: `${NOW}${SPENT}
-local sum = spent(KEYS[1], ARGV[1] / 60, now())
-return sum`,
-}
+const EACH_USED = `${NOW}${SPENT}
+local function each(keys, args)
+  local sum = spent(keys[1], args[1] / 60, now())
+  return sum
+end`
 
-export function createRedisBudgets(redis: Pick<RedisConnection, 'run'>, keys: Keys): Budgets {
+const USED: Script = { name: 'vkBudgetUsed', lua: `${EACH_USED}\nreturn each(KEYS, ARGV)` }
+const USED_OF_EACH = forEach('vkBudgetUsedOfEach', EACH_USED)
+
+export function createRedisBudgets(
+  redis: Pick<GatheringRedis, 'run' | 'read'>,
+  keys: Keys,
+): Budgets {
   const placesOf = (charges: readonly Charge[]) =>
     charges.map(({ key, windowMs }) => keys.budget(key, windowMs))
 
@@ -102,7 +107,9 @@ export function createRedisBudgets(redis: Pick<RedisConnection, 'run'>, keys: Ke
       return reply === 'locked' || reply === 'changed' ? reply : resultOf(charges, reply)
     },
     async used(key, windowMs) {
-      return toNumber(await redis.run(USED, [keys.budget(key, windowMs)], [windowMs]))
+      const of = { keys: [keys.budget(key, windowMs)], args: [windowMs] }
+      const alone = () => redis.run(USED, of.keys, of.args)
+      return toNumber(await redis.read(USED_OF_EACH, { ...of, alone }))
     },
   }
 }

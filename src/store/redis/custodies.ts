@@ -5,6 +5,7 @@ import type { Script } from './calls.ts'
 import { createRedisCustodyAge, POINT, RUN } from './custody-age.ts'
 import { claimInIndex } from './due.ts'
 import type { DurableRedis } from './durable.ts'
+import { forEach } from './gathered.ts'
 import { ANNOUNCE, NOW, toArray, toNumber, toText } from './script.ts'
 
 const FIELDS = [
@@ -22,12 +23,14 @@ const FIELDS = [
   'schema',
 ]
 
-const READ: Script = {
-  name: 'vkCustodyRead',
-  lua: `${NOW}
-local record = redis.call('HMGET', KEYS[1], ${FIELDS.map((field) => `'${field}'`).join(', ')})
-return {now(), record[1] and record or false}`,
-}
+const EACH_READ = `${NOW}
+local function each(keys)
+  local record = redis.call('HMGET', keys[1], ${FIELDS.map((field) => `'${field}'`).join(', ')})
+  return {now(), record[1] and record or false}
+end`
+
+const READ: Script = { name: 'vkCustodyRead', lua: `${EACH_READ}\nreturn each(KEYS)` }
+const READ_EACH = forEach('vkCustodyReadEach', EACH_READ)
 
 /** Common code of scripts that change one custody. */
 const CHANGE = `${NOW}${ANNOUNCE}
@@ -132,7 +135,9 @@ export function createRedisCustodies(redis: DurableRedis, keys: Keys): Custodies
     ...createRedisCustodyAge(redis, keys),
 
     async read(name) {
-      const reply = await redis.run(READ, [keys.custody(name)], [])
+      const places = [keys.custody(name)]
+      const alone = () => redis.run(READ, places, [])
+      const reply = await redis.read(READ_EACH, { alone, keys: places, args: [] })
       const [now, record] = toArray(reply)
       return {
         now: toNumber(now),

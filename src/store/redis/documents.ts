@@ -4,6 +4,7 @@ import { ofRecord } from '../redis-connection/errors.ts'
 import type { DocumentRecord, Documents } from '../store.ts'
 import type { Script } from './calls.ts'
 import type { DurableRedis } from './durable.ts'
+import { eachHash, forEach } from './gathered.ts'
 import { macField } from './integrations.ts'
 import { ANNOUNCE, NOW, toArray, toNumber, toText } from './script.ts'
 
@@ -66,6 +67,8 @@ return 1`,
 
 const FIELDS = ['version', 'body', 'schema', 'mac']
 
+const READ_EACH = forEach('vkDocumentReadEach', eachHash(FIELDS))
+
 /** Continues until the page is full and removes ids of expired documents. A key that is not a hash has an empty entry. */
 const LIST: Script = {
   name: 'vkDocumentList',
@@ -102,7 +105,9 @@ export function createRedisDocuments(redis: DurableRedis, keys: Keys): Documents
   return {
     async read(kind, id) {
       const key = keys.document(kind, id)
-      const reply = toArray(await ofRecord(id, redis.call('hmget', key, ...FIELDS)))
+      const alone = () => redis.call('hmget', key, ...FIELDS)
+      const read = redis.read(READ_EACH, { alone, keys: [key], args: [] })
+      const reply = toArray(await ofRecord(id, read))
       return reply[0] === null ? undefined : documentRecord(id, reply)
     },
 

@@ -2,6 +2,7 @@ import { BrokerError } from '../../errors/errors.ts'
 import { tellAtTheEnd } from '../integrity/unconfirmed.ts'
 import type { RedisConnection, ScriptCall, ScriptResult } from '../redis-connection/connection.ts'
 import type { Argument, Script } from './calls.ts'
+import type { GatheringRedis } from './gathered.ts'
 
 interface Written {
   readonly result: ScriptResult
@@ -22,7 +23,7 @@ type Write = (
 ) => Promise<unknown>
 
 /** Redis operations whose effects must survive a failover: changes wait for replicas if configured. */
-export interface DurableRedis extends Pick<RedisConnection, 'run' | 'call'> {
+export interface DurableRedis extends Pick<GatheringRedis, 'run' | 'call' | 'read'> {
   /** Like `run`, but throws `store_unavailable` if too few replicas confirm the change. */
   runDurably: Write
   /** Like `runDurably`, but reports a missing confirmation at the end of the request. */
@@ -37,7 +38,7 @@ const CONFIRM: Script = {
 }
 
 interface DurableRedisDependencies {
-  readonly commands: RedisConnection
+  readonly commands: GatheringRedis
   /** A separate connection, because WAIT blocks it. Absent if no confirmation is required. */
   readonly durable?: RedisConnection
   readonly replicas: number
@@ -96,6 +97,7 @@ export function createDurableRedis(dependencies: DurableRedisDependencies): Dura
   return {
     run: commands.run,
     call: commands.call,
+    read: commands.read,
     runDurably: write(() => false),
     change,
     async confirm(hash) {

@@ -1,9 +1,9 @@
 /** Which integrations hold a token. */
 import type { Keys } from '../keys.ts'
 import { pageLimit } from '../keys.ts'
-import type { RedisConnection } from '../redis-connection/connection.ts'
 import type { Outcomes } from '../store.ts'
 import type { Script } from './calls.ts'
+import { forEach, type GatheringRedis } from './gathered.ts'
 import { NOW, toArray, toNumber, toText } from './script.ts'
 
 /** Integrations that currently hold a token. The set may contain former holders. */
@@ -26,15 +26,17 @@ return holders_of(KEYS[1], ARGV[1], ARGV[2], now())`,
 }
 
 /** The score is the end of the lease. A holder whose lease was replaced or cleared is no longer in the set. */
-const SHARERS: Script = {
-  name: 'vkSharers',
-  lua: `${NOW}
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now())
-return {redis.call('ZCARD', KEYS[1]), redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1)}`,
-}
+const EACH_SHARERS = `${NOW}
+local function each(keys, args)
+  redis.call('ZREMRANGEBYSCORE', keys[1], '-inf', now())
+  return {redis.call('ZCARD', keys[1]), redis.call('ZRANGE', keys[1], 0, args[1] - 1)}
+end`
+
+const SHARERS: Script = { name: 'vkSharers', lua: `${EACH_SHARERS}\nreturn each(KEYS, ARGV)` }
+const SHARERS_OF_EACH = forEach('vkSharersOfEach', EACH_SHARERS)
 
 export const createRedisHolders = (
-  redis: Pick<RedisConnection, 'run'>,
+  redis: Pick<GatheringRedis, 'run' | 'read'>,
   keys: Keys,
 ): Pick<Outcomes, 'holders' | 'sharers'> => ({
   async holders(tokenId) {
@@ -43,7 +45,9 @@ export const createRedisHolders = (
   },
 
   async sharers(tokenId, limit) {
-    const reply = await redis.run(SHARERS, [keys.holders(tokenId)], [pageLimit(limit)])
+    const of = { keys: [keys.holders(tokenId)], args: [pageLimit(limit)] }
+    const alone = () => redis.run(SHARERS, of.keys, of.args)
+    const reply = await redis.read(SHARERS_OF_EACH, { ...of, alone })
     const [count, names] = toArray(reply)
     return { count: toNumber(count), names: toArray(names).map(toText).sort() }
   },

@@ -6,6 +6,7 @@ import { ofRecord } from '../redis-connection/errors.ts'
 import type { IntegrationContent, IntegrationRecord, IntegrationRecords } from '../store.ts'
 import type { Script } from './calls.ts'
 import type { DurableRedis } from './durable.ts'
+import { eachHash, forEach } from './gathered.ts'
 import { ANNOUNCE, FORGET_HOLDER, toArray, toNumber, toText } from './script.ts'
 
 /** Fields of `i:NAME` for a hit, without the secrets. Same order everywhere. */
@@ -19,6 +20,8 @@ export const PUBLIC_FIELDS = [
   'schema',
   'mac',
 ]
+
+const READ_EACH = forEach('vkIntegrationReadEach', eachHash(PUBLIC_FIELDS))
 
 const PUBLIC_FIELDS_LUA = PUBLIC_FIELDS.map((field) => `'${field}'`).join(', ')
 
@@ -87,8 +90,9 @@ export function createRedisIntegrations(redis: DurableRedis, keys: Keys): Integr
   return {
     async read(name) {
       const key = keys.integration(name)
-      const reply = await ofRecord(name, redis.call('hmget', key, ...PUBLIC_FIELDS))
-      return integrationRecord(name, reply)
+      const alone = () => redis.call('hmget', key, ...PUBLIC_FIELDS)
+      const read = redis.read(READ_EACH, { alone, keys: [key], args: [] })
+      return integrationRecord(name, await ofRecord(name, read))
     },
 
     async readSealed(name) {

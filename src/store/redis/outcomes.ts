@@ -2,11 +2,11 @@ import type { Keys } from '../keys.ts'
 import { integrationName } from '../keys.ts'
 import { liveOutcome, type StoredOutcome } from '../outcome.ts'
 import type { DocumentWrite } from '../records.ts'
-import type { RedisConnection } from '../redis-connection/connection.ts'
 import { ofRecord } from '../redis-connection/errors.ts'
 import type { OutcomeChange, Outcomes, SaveResult } from '../store.ts'
 import type { Argument, Script } from './calls.ts'
 import { documentPlaces, PUT_DOCUMENT } from './documents.ts'
+import { forEach, type GatheringRedis } from './gathered.ts'
 import { createRedisHolders, HOLDERS_OF } from './holders.ts'
 import { integrationRecord, PUBLIC_FIELDS } from './integrations.ts'
 import { ANNOUNCE, IS_DEAD, NOW, toArray, toNumber, toText } from './script.ts'
@@ -20,16 +20,18 @@ const OUTCOME_FIELDS = [
 const quoted = (fields: readonly string[]) => fields.map((field) => `'${field}'`).join(', ')
 
 /** Invariant: integration, outcome and tombstone are read atomically. */
-const LOOK: Script = {
-  name: 'vkLook',
-  lua: `${NOW}${IS_DEAD}
-local record = redis.call('HMGET', KEYS[1], ${quoted(PUBLIC_FIELDS)})
-if not record[1] then return false end
-local outcome = redis.call('HMGET', KEYS[2], ${quoted(OUTCOME_FIELDS)})
-local time = now()
-local dead = outcome[3] and is_dead(KEYS[3], outcome[3], time)
-return {time, record, outcome, dead and 1 or 0}`,
-}
+const EACH_LOOK = `${NOW}${IS_DEAD}
+local function each(keys)
+  local record = redis.call('HMGET', keys[1], ${quoted(PUBLIC_FIELDS)})
+  if not record[1] then return false end
+  local outcome = redis.call('HMGET', keys[2], ${quoted(OUTCOME_FIELDS)})
+  local time = now()
+  local dead = outcome[3] and is_dead(keys[3], outcome[3], time)
+  return {time, record, outcome, dead and 1 or 0}
+end`
+
+const LOOK: Script = { name: 'vkLook', lua: `${EACH_LOOK}\nreturn each(KEYS)` }
+const LOOKS = forEach('vkLooks', EACH_LOOK)
 
 /**
  * SAVE. Invariant: the write succeeds only if the outcome, the integration and its digests are as
@@ -165,11 +167,15 @@ end
 return names`,
 }
 
-export function createRedisOutcomes(redis: Pick<RedisConnection, 'run'>, keys: Keys): Outcomes {
+export function createRedisOutcomes(
+  redis: Pick<GatheringRedis, 'run' | 'read'>,
+  keys: Keys,
+): Outcomes {
   return {
     async look(name) {
       const places = [keys.integration(name), keys.outcome(name), keys.dead]
-      const reply = await ofRecord(name, redis.run(LOOK, places, []))
+      const alone = () => redis.run(LOOK, places, [])
+      const reply = await ofRecord(name, redis.read(LOOKS, { alone, keys: places, args: [] }))
       if (reply === null) return undefined
       const [time, record, outcome, dead] = toArray(reply)
       const integration = integrationRecord(name, record)

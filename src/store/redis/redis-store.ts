@@ -19,6 +19,7 @@ import { createRedisDocuments } from './documents.ts'
 import { createRedisDue } from './due.ts'
 import { createDurableRedis } from './durable.ts'
 import { createRedisEvents } from './events.ts'
+import { gatheringRedis } from './gathered.ts'
 import { createRedisIntegrations } from './integrations.ts'
 import { createRedisListing } from './listing/listing.ts'
 import { createRedisLocks } from './locks.ts'
@@ -73,7 +74,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
     random: options.random ?? Math.random,
   }
 
-  const commands = createRedisConnection({ ...shared, role: 'commands' })
+  const commands = gatheringRedis(createRedisConnection({ ...shared, role: 'commands' }))
   const changes = createRedisConnection({ ...shared, role: 'changes' })
   const waits = createRedisConnection({ ...shared, role: 'waits' })
   const durable =

@@ -4,6 +4,7 @@ import type { ConnectionState } from '../../custody/connection.ts'
 import type { Custody } from '../../custody/custody.ts'
 import { boundKeyOf } from '../../dpop/binding.ts'
 import type { FreezeGate } from '../../freezes/freeze-gate.ts'
+import { createFrozenList } from '../../freezes/frozen-list.ts'
 import type { SeenIdentity } from '../../identity/identity.ts'
 import type { PinStore } from '../../identity/pin-store.ts'
 import { readSubject, type TokenSubject } from '../../identity/subject.ts'
@@ -12,6 +13,7 @@ import {
   type Integration,
   presentsRefreshToken,
 } from '../../integrations/integration.ts'
+import type { FrozenList } from '../../integrations/listing/frozen.ts'
 import { entryOf, type StateFacts, stateAt } from '../../integrations/state.ts'
 import type { IntegrationStatus } from '../../integrations/status.ts'
 import type { Budgets } from '../../store/budgets.ts'
@@ -26,6 +28,7 @@ export interface StatusReader {
   /** For the listing index. Opens nothing. */
   entryOf(integration: Integration): Promise<IndexEntry>
   statusOf(integration: Integration): Promise<IntegrationStatus>
+  readonly frozen: FrozenList
   /** Undefined: its grant uses no refresh token. */
   connectionOf(integration: Integration): Promise<ConnectionState | undefined>
 }
@@ -39,7 +42,7 @@ interface StatusDependencies {
   readonly leases: Pick<LeaseStore, 'open'>
   readonly pins: Pick<PinStore, 'read'>
   readonly custody: Pick<Custody, 'state'>
-  readonly freezes: Pick<FreezeGate, 'of'>
+  readonly freezes: Pick<FreezeGate, 'of' | 'list'>
   readonly now: () => number
 }
 
@@ -79,6 +82,7 @@ export function createStatusReader(dependencies: StatusDependencies): StatusRead
   }
 
   return {
+    frozen: createFrozenList(freezes),
     connectionOf,
     async entryOf(integration) {
       const found = await find(integration)

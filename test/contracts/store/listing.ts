@@ -171,15 +171,23 @@ export const listingSuite: StoreSuite = async (t, open) => {
     t.equal((await store.listing.select(ALL))?.stale.length, STALE_MAX)
   })
 
-  await t.test('a rebuild marks all that has a record or an entry', async (t) => {
+  await t.test('a rebuild empties the index, and marks all that has a record', async (t) => {
     const { store, peer } = await open(t)
     for (const name of ['a', 'b', 'c']) await store.integrations.create(name, 'u', content())
     await keep(store, (name) => entry([`state/${name}`]))
     t.same(await staleNames(store), [])
     await store.listing.rebuild()
+    t.same(await peer.listing.groupsOf(['a']), [undefined])
+    t.same(await peer.listing.counts('state', 9), { groups: [], total: 0 })
     await eventually(() => peer.listing.build())
     t.same(await staleNames(store), ['a', 'b', 'c'])
     t.match(await peer.listing.stale(9), { isWhole: true })
+    await keep(store, (name) => entry([name === 'a' ? 'state/a' : 'state/other']))
+    t.same((await peer.listing.select({ ...ALL, groups: ['state/b'] }))?.names, [])
+    t.same((await peer.listing.counts('state', 9)).groups, [
+      { group: 'state/other', count: 2 },
+      { group: 'state/a', count: 1 },
+    ])
   })
 
   await t.test('it finds what a look at each entry finds', async (t) => {

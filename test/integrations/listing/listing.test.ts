@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { Principal } from '../../../src/callers/policy.ts'
+import type { FrozenList } from '../../../src/integrations/listing/frozen.ts'
 import { createListing } from '../../../src/integrations/listing/listing.ts'
 import type { IntegrationState, IntegrationStatus } from '../../../src/integrations/status.ts'
 import { integrationViewOf } from '../../../src/integrations/view.ts'
@@ -14,8 +15,17 @@ const ANYBODY: Principal = {
   permits: [{ permission: 'integrations:read', integrations: ['*'], labels: {} }],
 }
 
+const NOTHING_FROZEN: FrozenList = {
+  places: async () => ({ names: [], reaches: [] }),
+  has: async () => false,
+}
+
 /** A store that gives pages, and statuses that all wait until the test lets them go. */
-function setUp(stateOf: (name: string) => IntegrationState = () => 'ready', isIndexed = false) {
+function setUp(
+  stateOf: (name: string) => IntegrationState = () => 'ready',
+  isIndexed = false,
+  frozen = NOTHING_FROZEN,
+) {
   let asked = 0
   let selected = 0
   let most = 0
@@ -30,8 +40,9 @@ function setUp(stateOf: (name: string) => IntegrationState = () => 'ready', isIn
       read: async (name) => ALL.find((one) => one.name === name),
     },
     candidates: {
-      async find({ groups, after }) {
+      async find({ groups, reaches, after }) {
         selected += 1
+        if (reaches.length === 0) return { names: [], next: null }
         if (!isIndexed) return undefined
         const names = ALL.map(({ name }) => name)
           .filter((name) => after === undefined || name > after)
@@ -51,9 +62,10 @@ function setUp(stateOf: (name: string) => IntegrationState = () => 'ready', isIn
         ...{ loginsLastHour: 0, certificateExpiresAt: null, connection: null },
       } satisfies IntegrationStatus
     },
+    frozen,
     listed: async (integration, status) => integrationViewOf(integration, status),
   })
-  const walk = async (query: { limit: number; state?: IntegrationState }) => {
+  const walk = async (query: { limit: number; state?: IntegrationState | 'frozen' }) => {
     const pages: string[][] = []
     let cursor: string | null | undefined
     do {
@@ -107,4 +119,32 @@ t.test('a page without a filter does not ask the index', async (t) => {
   const { walk, selected } = setUp()
   await walk({ limit: 200 })
   t.equal(selected(), 0)
+})
+
+t.test('what is frozen by name is read by name, page by page', async (t) => {
+  const names = ['gone', 'n003', 'n200', 'n449']
+  const { walk, asked } = setUp(undefined, false, {
+    places: async () => ({ names, reaches: [] }),
+    has: async ({ name }) => names.includes(name),
+  })
+  t.same(await walk({ limit: 2, state: 'frozen' }), [['n003', 'n200'], ['n449']])
+  t.ok(asked() < 10, `${asked()} statuses`)
+})
+
+t.test(
+  'where anything may be frozen, only the status of what is frozen is looked up',
+  async (t) => {
+    const { walk, asked } = setUp(undefined, false, {
+      places: async () => ({ names: ['n001'], reaches: [{ prefix: '', groups: [] }] }),
+      has: async ({ name }) => name.endsWith('7'),
+    })
+    t.same((await walk({ limit: 100, state: 'frozen' })).flat().length, 45)
+    t.equal(asked(), 45)
+  },
+)
+
+t.test('nothing is frozen', async (t) => {
+  const { walk, asked } = setUp()
+  t.same(await walk({ limit: 100, state: 'frozen' }), [[]])
+  t.equal(asked(), 0)
 })

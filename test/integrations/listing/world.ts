@@ -4,6 +4,7 @@ import { NO_SECRETS } from '../../../src/credentials/credential.ts'
 import { generateKeyring, keyringOf } from '../../../src/crypto/keyring.ts'
 import { Secret } from '../../../src/crypto/secret.ts'
 import { connectionOf } from '../../../src/custody/connection.ts'
+import { createFrozenList } from '../../../src/freezes/frozen-list.ts'
 import { createPinStore } from '../../../src/identity/pin-store.ts'
 import { rememberSubject } from '../../../src/identity/subject.ts'
 import type { Integration } from '../../../src/integrations/integration.ts'
@@ -75,6 +76,7 @@ export async function createListingWorld({ store, pass }: Pick<OpenStore, 'store
   const listingWith = (find: ReturnType<typeof createCandidates>['find']) =>
     createListing({
       ...{ store: integrations, candidates: { find }, statusOf: status.statusOf },
+      frozen: createFrozenList(NO_FREEZES),
       listed: async (integration, state) => integrationViewOf(integration, state),
     })
   const indexer = indexerOn(store.listing)

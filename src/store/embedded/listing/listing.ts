@@ -100,7 +100,8 @@ export function createEmbeddedListing({
 
     async rebuild() {
       await database.write(({ run }) => {
-        for (const sql of MARK_ALL.split(';')) if (sql.trim() !== '') run(sql)
+        for (const table of ['entries', 'groups', 'counts']) run(`DELETE FROM listing_${table}`)
+        run(MARK_ALL)
       })
     },
 

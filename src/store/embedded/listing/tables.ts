@@ -37,10 +37,7 @@ INSERT INTO listing_stale VALUES (${name}, ${NEXT_MARK});`
 export const NEXT_MARK = 'random() & 4503599627370495'
 
 /** Marks every integration. */
-export const MARK_ALL = `
-INSERT OR REPLACE INTO listing_stale SELECT name, ${NEXT_MARK} FROM integrations;
-INSERT OR REPLACE INTO listing_stale SELECT name, ${NEXT_MARK} FROM listing_entries;
-`
+export const MARK_ALL = `INSERT OR REPLACE INTO listing_stale SELECT name, ${NEXT_MARK} FROM integrations;`
 
 const IS_STEADY = 'EXISTS (SELECT 1 FROM listing_entries WHERE name = NEW.name AND is_steady = 1)'
 

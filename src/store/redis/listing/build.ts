@@ -1,4 +1,5 @@
 /** Whether the listing index knows of every change, and how it is built again. */
+import { FAMILIES } from '../../listing/listing-index.ts'
 import type { Script } from '../calls.ts'
 import { NOW } from '../script.ts'
 import { INDEX_HEARD, LISTING } from './marks.ts'
@@ -48,10 +49,20 @@ local function index_is_whole(meta, changes)
 end
 `
 
+/** Whatever the index says, nothing of it stays. */
 export const REBUILD: Script = {
   name: 'vkListingRebuild',
   lua: `${WHOLE}
-index_rebuild(KEYS[1])
+local meta = KEYS[1]
+for _, family in ipairs({${FAMILIES.map((family) => `'${family}'`).join(', ')}}) do
+  local counts = index_place(meta, 'counts:' .. family)
+  for _, group in ipairs(redis.call('ZRANGE', counts, 0, -1)) do
+    redis.call('DEL', index_place(meta, 'group:' .. group))
+  end
+  redis.call('DEL', counts)
+end
+for _, part in ipairs({'entries', 'turns', 'ends'}) do redis.call('DEL', index_place(meta, part)) end
+index_rebuild(meta)
 return 1`,
 }
 

@@ -1,0 +1,110 @@
+/** Pages of the list, of integrations that all have a token, in both stores. */
+import { exactly, type Figure } from './figure.ts'
+import { leaseCopies, openStore } from './leased-copies.ts'
+import { nameOf } from './many.ts'
+import { spreadOf } from './ratio.ts'
+import { untilIndexed } from './scale.ts'
+import { COPY_PREFIX, ENGINES, type Engine, startEngine } from './scale-store.ts'
+import { type MeasuredBroker, prepareSetting, type Setting, type Teardown } from './setting.ts'
+
+export interface ListOptions {
+  readonly integrations: number
+  /** Pages of each kind. */
+  readonly pages: number
+}
+
+const ORIGINAL = 'billing'
+/** Before a figure: the first pages compile what all share. */
+const WARM_PAGES = 10
+
+const FILTERS = [
+  ['all', '', ''],
+  ['ready', 'state=ready', ' that are ready'],
+  ['label', 'label=team:billing', ' with a label'],
+  ['frozen', 'state=frozen', ' that are frozen'],
+  ['refused', 'state=refused', ' that are refused, of whom there are none'],
+] as const
+
+export async function measureList(t: Teardown, options: ListOptions): Promise<readonly Figure[]> {
+  const setting = await prepareSetting(t)
+  setting.simulator.configure({ expiresIn: 7_200 })
+  const figures: Figure[] = []
+  for (const engine of ENGINES) figures.push(...(await measureEngine(t, engine, setting, options)))
+  return figures
+}
+
+async function measureEngine(
+  t: Teardown,
+  engine: Engine,
+  setting: Setting,
+  { integrations, pages }: ListOptions,
+): Promise<readonly Figure[]> {
+  const store = (await startEngine(t, engine, setting))(`list-${engine}`)
+  const maker = await setting.broker(store.options)
+  await prepareOriginal(setting, maker)
+  await maker.process.kill('SIGTERM')
+  await store.fill(ORIGINAL, 1, integrations)
+  const copies = Array.from({ length: integrations - 1 }, (_, at) => nameOf(COPY_PREFIX, at + 1))
+  const opened = await openStore(store.options)
+  await leaseCopies(opened, setting.keyring, ORIGINAL, copies)
+  await opened.close()
+
+  const broker = await setting.broker(store.options)
+  const { call } = broker.process
+  await untilIndexed(broker)
+  const body = { selector: { labels: { team: 'billing' } }, reason: 'a bench', revoke: false }
+  const { status } = await call('POST', '/freezes', { body })
+  if (status !== 201) throw new Error(`POST /freezes: ${status}`)
+  const middle = copies[Math.floor(copies.length / 2)] ?? ''
+  const cursor = Buffer.from(middle).toString('base64url')
+  const page = async (query: string) => {
+    const startedAt = performance.now()
+    const answer = await call('GET', `/integrations?limit=200&cursor=${cursor}&${query}`)
+    if (answer.status !== 200) throw new Error(JSON.stringify(answer.body))
+    return performance.now() - startedAt
+  }
+  const of = `from the middle of ${integrations.toLocaleString('en-US')}`
+  const figures: Figure[] = []
+  for (const [id, query, what] of FILTERS) {
+    for (let warmed = 0; warmed < WARM_PAGES; warmed += 1) await page(query)
+    const before = await broker.probe.read()
+    const times: number[] = []
+    while (times.length < pages) times.push(await page(query))
+    const { mainUs } = await broker.probe.read()
+    figures.push({
+      id: `${engine}-${id}`,
+      what: `${engine}: a page of 200${what}, ${of}, ms`,
+      spread: spreadOf(times),
+      digits: 1,
+      target: { atMost: 30 },
+    })
+    if (query === '') {
+      figures.push({
+        id: `${engine}-main`,
+        what: `${engine}: CPU time of such a page on the main thread, ms`,
+        spread: exactly((mainUs - before.mainUs) / 1_000 / pages),
+        digits: 1,
+      })
+    }
+  }
+  await broker.process.kill('SIGTERM')
+  return figures
+}
+
+async function prepareOriginal(
+  { simulator, authorization }: Setting,
+  { process, url }: MeasuredBroker,
+): Promise<void> {
+  const app = simulator.addClientCredentialsApp({ name: ORIGINAL })
+  const put = await process.call('PUT', `/integrations/${ORIGINAL}`, {
+    body: {
+      login_url: simulator.origins.myDomain,
+      grant: { type: 'client_credentials', client_id: app.clientId },
+      credential: { client_secret: app.clientSecret },
+      labels: { team: 'billing' },
+    },
+  })
+  if (put.status !== 201) throw new Error(JSON.stringify(put.body))
+  const token = await fetch(`${url}/tokens/${ORIGINAL}`, { headers: { authorization } })
+  if (token.status !== 200) throw new Error(await token.text())
+}
