@@ -66,6 +66,7 @@ t.test('the head fits into 4 KiB where the token does', async (t) => {
       t.match(answer, { status: 200, body: '' }, `${name}, ${state}`)
       t.match(token, /^Bearer \S{50,}$/)
       t.ok(text.endsWith('\r\n\r\n'), 'there is no body')
+      t.equal(answer.header('content-length'), '0', 'so that nginx keeps the connection')
       t.ok(text.length - token.length < BESIDE_THE_TOKEN, `${text.length - token.length}`)
       t.ok(text.length < PAGE)
     }
