@@ -77,10 +77,14 @@ t.test('each example does what its operation says', async (t) => {
   const { body: api } = await call('GET', '/openapi.json')
   const key = (
     await call('POST', '/api-keys', {
-      body: { name: 'oauth', permissions: ['tokens:read'], integrations: ['*'] },
+      body: {
+        name: 'oauth',
+        permissions: ['tokens:read', 'integrations:read'],
+        integrations: ['*'],
+      },
     })
   ).body
-  /** A client of SOAP sends its key in the body. */
+  /** A client of SOAP sends its key in the body, and a browser in a form. */
   const withKey = (body: object | string) =>
     typeof body === 'string' ? body.replace('API_KEY', key.key) : body
   const basic = `Basic ${Buffer.from(`${key.id}:${key.key}`).toString('base64')}`
@@ -118,11 +122,13 @@ t.test('each example does what its operation says', async (t) => {
       headers: {
         ...(type !== undefined && { 'content-type': type }),
         ...(isForm && { authorization: basic }),
+        // As a browser does.
+        ...(url.startsWith('/status/') && { origin: broker.url }),
         ...Object.fromEntries(given('header').map(({ name, example }) => [name, String(example)])),
       },
       ...(media && {
         body: isForm
-          ? new URLSearchParams(media.example as Record<string, string>).toString()
+          ? withKey(new URLSearchParams(media.example as Record<string, string>).toString())
           : withKey(media.example as object | string),
       }),
     })
@@ -143,7 +149,7 @@ t.test('a browser at / finds its way, and nobody else finds anything', async (t)
   const html = await page.text()
   const links = [...html.matchAll(/href="([^"]+)"/g)].map(([, to = '']) => to)
   t.same(links, [
-    ...['/docs', '/openapi.json', '/openapi.yaml', '/problems', '/problems/salesforce'],
+    ...['/status', '/docs', '/openapi.json', '/openapi.yaml', '/problems', '/problems/salesforce'],
     ...['/readyz', '/livez'],
   ])
   for (const to of links) {

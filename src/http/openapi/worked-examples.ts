@@ -110,7 +110,7 @@ export const WORKED_EXAMPLES: Readonly<Record<string, WorkedExample>> = {
   getReadiness: {},
   getLiveness: {},
   showStatus: {},
-  signIn: { body: 'key=vk_00000000_…' },
+  signIn: { body: { key: 'API_KEY' } },
   signOut: {},
   listAuditEvents: { parameters: { limit: 20 } },
   createFreeze: {
