@@ -66,7 +66,7 @@ export async function registerStatusPage(
   const requireOwnOrigin = (request: Request): URL => {
     const origin = originOf(request.headers.origin)
     if (origin && (origin.host === request.host || origin.origin === ownOrigin)) return origin
-    throw new BrokerError('request_invalid', 'headers: Origin is not the origin of this page', {
+    throw new BrokerError('caller_forbidden', 'Origin is not the origin of this page', {
       remedy:
         'Sign in at the page itself. A proxy must pass `Host` on, or `VALETKEY_PUBLIC_URL` must be the address in the browser.',
     })
@@ -172,7 +172,7 @@ export async function registerStatusPage(
       security: [],
       response: {
         303: Type.Null({ description: 'Signed out: to the status page' }),
-        ...refused(413, 415),
+        ...refused(403, 413, 415),
       },
     })
     scope.post(PATHS.signOut, leaving, (request, reply) => {

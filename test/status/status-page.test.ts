@@ -116,14 +116,14 @@ t.test('only the page itself signs in', async (t) => {
   const { url, adminKey } = await startBroker(t, { loginHosts: [], env })
   for (const origin of ['https://evil.example', 'null', `${url}.evil.example`, 'x']) {
     const answer = await post(url, adminKey, { origin })
-    t.equal(answer.status, 400, origin)
+    t.equal(answer.status, 403, origin)
     t.equal(answer.headers.get('set-cookie'), null)
     t.match(await answer.text(), /Origin is not the origin of this page/)
   }
-  t.equal((await post(url, adminKey, {})).status, 400, 'no origin')
+  t.equal((await post(url, adminKey, {})).status, 403, 'no origin')
   t.equal((await post(url, adminKey, { origin: 'https://keys.acme.com' })).status, 303)
   const out = await fetch(`${url}/status/sign-out`, { method: 'POST', redirect: 'manual' })
-  t.equal(out.status, 400)
+  t.equal(out.status, 403)
 })
 
 t.test('wrong keys count, and are audited', async (t) => {
