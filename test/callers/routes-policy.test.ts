@@ -181,7 +181,7 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'POST /keyring/reseal': { permission: 'service:manage', scope: 'all' },
 }
 
-const { call, app: running } = await startBroker(t, { loginHosts: [loginUrl] })
+const { call, url, app: running } = await startBroker(t, { loginHosts: [loginUrl] })
 const document = parse(JSON.stringify(running.server.swagger()))
 const operations: readonly string[] = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.keys(methods as object).map((method) => `${method.toUpperCase()} ${path}`),
@@ -199,10 +199,12 @@ const pathOf = (operation: string, name: string) =>
 
 const ask = (operation: string, name: string, key: string | null) => {
   const { body, headers, query = '' } = ROUTES[operation] ?? {}
-  return call(operation.split(' ')[0] ?? '', `${pathOf(operation, name)}${query}`, {
+  const path = pathOf(operation, name)
+  return call(operation.split(' ')[0] ?? '', `${path}${query}`, {
     key,
     ...(body && { body }),
-    ...(headers && { headers }),
+    // The origin as the page has it.
+    headers: { ...(path.startsWith('/status/') && { origin: url }), ...headers },
   })
 }
 
