@@ -7,11 +7,20 @@ import t from 'tap'
 import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import type { Lease } from '../../src/tokens/serve/lease.ts'
 import { COMMANDS, everyRead } from './arbitraries.ts'
-import { DEGRADED_MS, LOGIN_URLS, mend, type Reality, requireNoViolation } from './commands.ts'
+import {
+  DEGRADED_MS,
+  LOGIN_URLS,
+  mend,
+  put,
+  type Reality,
+  read,
+  requireNoViolation,
+} from './commands.ts'
 import { createFakeSalesforce } from './fake-salesforce.ts'
 import { startFakeTime } from './fake-time.ts'
 import { createOracle } from './oracle.ts'
 import { type Replica, startReplica, type World } from './replica.ts'
+import { outlived, plainRead } from './stories.ts'
 
 const RUNS = Number(process.env.VALETKEY_MODEL_RUNS ?? 60)
 const SEED = Number(process.env.VALETKEY_MODEL_SEED ?? randomInt(2 ** 31))
@@ -112,6 +121,25 @@ t.test('never serves what must not be served, whatever happens', async (t) => {
   t.comment(`${total.requests} token requests`)
   t.ok(total.servings > 0)
 })
+
+t.test(
+  'a token that nobody holds any more, and that Salesforce gives again, is not served to who rejects it',
+  async (t) => {
+    for (const says of [true, false]) {
+      await withReality(1, { repeats: true, says }, async (reality) => {
+        const steps = [
+          put(0, 'c', LOGIN_URLS[0], 'client-1', true, true),
+          plainRead(0, 'c'),
+          outlived(0, 'c', 'up'),
+          mend,
+          read(0, 'c', 0, 'current', true),
+        ]
+        for (const step of steps) await step.run({}, reality)
+        t.ok(reality.served.has('c'))
+      })
+    }
+  },
+)
 
 /** When all is well again, all is well. */
 async function end(reality: Reality): Promise<void> {

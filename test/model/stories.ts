@@ -25,7 +25,7 @@ const story = (name: string, steps: (reality: Reality) => readonly Command[]): C
 })
 
 const other = (index: number) => 1 - index
-const plainRead = (index: number, name: string) => read(index, name, 0, 'nothing', true)
+export const plainRead = (index: number, name: string) => read(index, name, 0, 'nothing', true)
 
 /** A replica that hears nothing for longer than it may serve from memory, while its lease is revoked elsewhere. */
 export const cutOff = (index: number, name: string, mode: LinkMode) =>

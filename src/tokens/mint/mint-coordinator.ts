@@ -58,10 +58,16 @@ interface Asked {
   readonly requirement: TokenRequirement
   /** Whether the integration is known to hold the rejected token. */
   readonly isHeld: boolean
+  /** A rejected token that the integration is not known to hold. */
+  readonly unheld?: string
   readonly by: Actor
   /** Whether this login finds out if Salesforce is well again. */
   readonly isProbe: boolean
 }
+
+/** Whether the caller got this token before, and Salesforce answered 401 to it. */
+const isRejected = ({ requirement, unheld }: Asked, tokenId: string): boolean =>
+  tokenId === (requirement.kind === 'rejected' ? requirement.tokenId : unheld)
 
 export function createMintCoordinator(dependencies: MintCoordinatorDependencies) {
   const { records, logins, flights, degraded, revoker, audit, runtime } = dependencies
@@ -70,10 +76,11 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
 
   const mint = async (
     { entry, records: read, ...ready }: Ready,
-    { requirement, by, isProbe }: Asked,
+    asked: Asked,
     deadlineAt: number,
   ): Promise<Minted> => {
     const { integration } = entry
+    const { requirement, by, isProbe } = asked
     let { taken } = ready
     let pin: UnsavedPin | undefined
     const subject = ready.subject ?? logins.subjectOf(integration)
@@ -97,8 +104,7 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
             pin = unsaved
           },
           // Whether a token lives that Salesforce answered with 401 is what the caller wants to know.
-          learnFirst: (tokenId) =>
-            requirement.kind === 'rejected' && requirement.tokenId === tokenId,
+          learnFirst: (tokenId) => isRejected(asked, tokenId),
           ...{ deadlineAt, records: read },
         },
         isProbe,
@@ -162,7 +168,7 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
     const own = requirement.kind === 'need' ? await ownLease(entry) : undefined
     const minted: Minted = own ? { lease: own } : await mint(ready, asked, deadlineAt)
     const { lease, pin } = minted
-    if (requirement.kind === 'rejected' && lease.tokenId === requirement.tokenId) {
+    if (isRejected(asked, lease.tokenId)) {
       if (pin) await logins.verify(entry.integration, lease)
       return records.saveStillLive(entry, lease.tokenId)
     }
@@ -184,20 +190,20 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
     return { lease, isFresh: own === undefined, isSaved: saved !== undefined }
   }
 
-  /** `first`: what was read under the lock. */
-  const mintUntilSaved = (first: Ready, asked: Asked, deadlineAt: number): Promise<MintResult> => {
+  /** A rejected token that the integration never held must not affect the integrations that hold it. Salesforce may give it all the same: an integration does not know what it held long ago. */
+  const judged = (entry: Entry, asked: Asked): Asked => {
     const { requirement, isHeld } = asked
-    const isOther =
-      requirement.kind === 'rejected' && !isHeld && !holdsRejected(first.entry, requirement)
-    // A rejected token that the integration never held must not affect the integrations that hold
-    // it.
-    const judged = isOther ? { ...asked, requirement: NEED } : asked
-    return tryAgain(runtime, [RETRIES.save], async (tries) => {
+    const isKnown = requirement.kind !== 'rejected' || isHeld || holdsRejected(entry, requirement)
+    return isKnown ? asked : { ...asked, requirement: NEED, unheld: requirement.tokenId }
+  }
+
+  /** `first`: what was read under the lock. */
+  const mintUntilSaved = (first: Ready, asked: Asked, deadlineAt: number): Promise<MintResult> =>
+    tryAgain(runtime, [RETRIES.save], async (tries) => {
       const ready =
         tries === 1 ? first : { entry: await records.require(first.entry.integration.name) }
-      return mintAndSave(ready, judged, deadlineAt)
+      return mintAndSave(ready, judged(ready.entry, asked), deadlineAt)
     })
-  }
 
   /** Throws `integration_frozen`. A token of degraded mode, which no other replica knows, ends then. */
   const requireThawed = async (entry: Entry, by: Actor): Promise<void> => {
