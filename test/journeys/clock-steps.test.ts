@@ -2,8 +2,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
+import { generateKeyring } from '../../src/crypto/keyring.ts'
 import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { startBroker } from '../support/broker.ts'
 import { eventually } from '../support/eventually.ts'
@@ -14,19 +15,29 @@ const simulator = await startSimulator()
 t.teardown(() => simulator.stop())
 const { myDomain } = simulator.origins
 
+/** Another broker made it: one that makes a key hears of that a moment later, and reads the key once more. */
+async function keyIn(t: Test, redisUrl: string) {
+  const keyring = generateKeyring(Date.now()).reveal()
+  const env = { VALETKEY_KEYRING: keyring }
+  const maker = await startBroker(t, { loginHosts: [myDomain], redisUrl, env })
+  const body = { name: 'reader', permissions: ['tokens:read'], integrations: ['*'] }
+  const { key } = (await maker.call('POST', '/api-keys', { body })).body
+  await maker.stop()
+  return { keyring, key }
+}
+
 t.test('an API key that an outage ended stays ended when the clock is set back', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   let aheadMs = 0
+  const { keyring, key } = await keyIn(t, redis.url)
   const { call } = await startBroker(t, {
     loginHosts: [myDomain],
     redisUrl: redis.url,
     now: () => Date.now() + aheadMs,
     monotonic: () => performance.now(),
-    env: { VALETKEY_STORELESS_SECONDS: '2' },
+    env: { VALETKEY_KEYRING: keyring, VALETKEY_STORELESS_SECONDS: '2' },
   })
-  const limited = { name: 'reader', permissions: ['tokens:read'], integrations: ['*'] }
-  const { key } = (await call('POST', '/api-keys', { body: limited })).body
   const whoami = async () => (await call('GET', '/whoami', { key })).status
   t.equal(await whoami(), 200)
   await redis.stop()
@@ -42,14 +53,14 @@ t.test('an API key that memory may serve is served, whatever the clock is set to
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   let aheadMs = 0
+  const { keyring, key } = await keyIn(t, redis.url)
   const { call } = await startBroker(t, {
     loginHosts: [myDomain],
     redisUrl: redis.url,
     now: () => Date.now() + aheadMs,
     monotonic: () => performance.now(),
+    env: { VALETKEY_KEYRING: keyring },
   })
-  const limited = { name: 'reader', permissions: ['tokens:read'], integrations: ['*'] }
-  const { key } = (await call('POST', '/api-keys', { body: limited })).body
   const whoami = async () => (await call('GET', '/whoami', { key })).status
   t.equal(await whoami(), 200)
   await redis.stop()
