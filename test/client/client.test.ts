@@ -207,7 +207,7 @@ t.test('what the document has in several places is one type', async (t) => {
   const text = readdirSync(folder)
     .map((name) => readFileSync(folder + name, 'utf8'))
     .join('\n')
-  for (const once of ["'tokens:prove'", "'audit:read'", "'login.looped'", "'unproven'"]) {
+  for (const once of ["'tokens:prove'", "'audit:read'", "'login.looped'", "'active'"]) {
     t.equal(text.split(once).length - 1, 1, once)
   }
   t.match(text, "readonly permissions: APIKey['permissions']\n")
