@@ -6,6 +6,7 @@ import { createTask } from '../runtime/tasks.ts'
 import { isLostRace } from '../store/compare-and-set.ts'
 import { documentKind } from '../store/documents.ts'
 import { isUnusable } from '../store/integrity/record-schema.ts'
+import { countedOnce } from '../store/integrity/unconfirmed.ts'
 import type { BodyOf } from '../store/record-body.ts'
 import type { Documents } from '../store/store.ts'
 import type { Lease } from '../tokens/serve/lease.ts'
@@ -118,35 +119,37 @@ export function createCallerCounts(dependencies: {
   const store = async (name: string, { uid, counts, requests, addresses }: Fresh) => {
     const names = watch && (await watch.isOn({ integration: name, uid })) ? watch.names : undefined
     let unusual: readonly Unusual[] = []
-    await CALLERS.update(
-      documents,
-      name,
-      (stored) => {
-        const body = stored?.body.uid === uid ? stored.body : undefined
-        const at = now()
-        const known = requestsIn(body)
-        const before = countsIn(body)
-        const after = merged(before, counts, at)
-        const reads = { before, fresh: counts, after }
-        const since = body?.since ?? earliest(before) ?? earliest(counts) ?? at
-        const places =
-          names && mergedNetworks(body?.networks ?? [], addresses, { uid, names, now: at })
-        unusual = places
-          ? [
-              ...newCallers(reads, { since, now: at }),
-              ...places.found.map((it) => ({ action: 'caller.new_network' as const, ...it })),
-              ...unusualRates(reads, at),
-            ]
-          : []
-        return {
-          ...{ uid, counts: [...after], since },
-          ...((known.size > 0 || requests.size > 0) && {
-            requests: [...mergedRequests(known, requests, at)],
-          }),
-          ...(places && { networks: places.networks }),
-        }
-      },
-      () => now() + KEPT_MS,
+    await countedOnce(() =>
+      CALLERS.update(
+        documents,
+        name,
+        (stored) => {
+          const body = stored?.body.uid === uid ? stored.body : undefined
+          const at = now()
+          const known = requestsIn(body)
+          const before = countsIn(body)
+          const after = merged(before, counts, at)
+          const reads = { before, fresh: counts, after }
+          const since = body?.since ?? earliest(before) ?? earliest(counts) ?? at
+          const places =
+            names && mergedNetworks(body?.networks ?? [], addresses, { uid, names, now: at })
+          unusual = places
+            ? [
+                ...newCallers(reads, { since, now: at }),
+                ...places.found.map((it) => ({ action: 'caller.new_network' as const, ...it })),
+                ...unusualRates(reads, at),
+              ]
+            : []
+          return {
+            ...{ uid, counts: [...after], since },
+            ...((known.size > 0 || requests.size > 0) && {
+              requests: [...mergedRequests(known, requests, at)],
+            }),
+            ...(places && { networks: places.networks }),
+          }
+        },
+        () => now() + KEPT_MS,
+      ),
     )
     for (const one of unusual) watch?.found(name, one)
   }

@@ -6,7 +6,8 @@ import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
 import { documentKind } from '../store/documents.ts'
-import { unlessCorrupt } from '../store/integrity/record-schema.ts'
+import { unlessUnusable } from '../store/integrity/record-schema.ts'
+import { countedOnce } from '../store/integrity/unconfirmed.ts'
 import type { BodyOf } from '../store/record-body.ts'
 import type { Documents } from '../store/store.ts'
 
@@ -27,7 +28,7 @@ interface MintHour {
 }
 
 export interface MintHours {
-  /** The last 24 hours, the current one last. Replicas add their counts every 10 seconds. */
+  /** The last 24 hours, the current one last. Replicas add their counts every 10 seconds. Throws `store_unavailable`. */
   read(): Promise<readonly MintHour[]>
   start(): void
   /** Writes the remaining counts. */
@@ -71,11 +72,13 @@ export function createMintHours(dependencies: {
     const batch = fresh
     fresh = []
     try {
-      await MINT_HOURS.update(
-        documents,
-        ALL,
-        (stored) => ({ hours: added(stored?.body.hours ?? [], batch, now()) }),
-        () => now() + (HOURS + 1) * HOUR_MS,
+      await countedOnce(() =>
+        MINT_HOURS.update(
+          documents,
+          ALL,
+          (stored) => ({ hours: added(stored?.body.hours ?? [], batch, now()) }),
+          () => now() + (HOURS + 1) * HOUR_MS,
+        ),
       )
     } catch (error) {
       fresh = added(batch, fresh, now())
@@ -104,9 +107,11 @@ export function createMintHours(dependencies: {
 
   return {
     async read() {
-      await write()
-      const stored = await unlessCorrupt(MINT_HOURS.read(documents, ALL))
-      const known = new Map((stored?.body.hours ?? []).map((one) => [one.hour, one]))
+      // A store that takes no change may still be read.
+      await write().catch(outage.report)
+      const stored = await unlessUnusable(MINT_HOURS.read(documents, ALL))
+      const all = added(stored?.body.hours ?? [], fresh, now())
+      const known = new Map(all.map((one) => [one.hour, one]))
       const current = hourOf(now())
       return Array.from({ length: HOURS }, (_, index) => {
         const hour = current - HOURS + 1 + index

@@ -1,6 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
+import type { AuditEvents } from '../../src/audit/event.ts'
 import { createMacs } from '../../src/crypto/macs.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
+import { createEvents } from '../../src/runtime/events.ts'
+import { tellAtTheEnd } from '../../src/store/integrity/unconfirmed.ts'
+import type { Documents } from '../../src/store/store.ts'
 import { createCallerCounts } from '../../src/usage/caller-counts.ts'
 import { PRINCIPALS_MAX } from '../../src/usage/caller-days.ts'
 import {
@@ -10,8 +15,9 @@ import {
   NETWORKS_MAX,
   noteAddress,
 } from '../../src/usage/caller-networks.ts'
+import { createMintHours } from '../../src/usage/mint-hours.ts'
 import { newCallers, type Unusual } from '../../src/usage/unusual.ts'
-import { testRuntime } from '../support/runtime.ts'
+import { testLog, testRuntime } from '../support/runtime.ts'
 import { eachEngine } from '../support/store-engines.ts'
 
 const DAY_MS = 86_400_000
@@ -134,6 +140,37 @@ eachEngine(async (t, open) => {
     await write({ uid: 'u1', counts: [['a', [day]]] })
     t.same(await read(['a', HOME, 299], ['b', HOME]), [{ action: 'caller.new', principal: 'b' }])
     t.match(await read(['a', HOME]), [{ action: 'caller.unusual_rate', reads: 300, usual: 30 }])
+  })
+
+  t.test('counts are kept once where the store does not confirm, or takes nothing', async (t) => {
+    const { documents } = (await open()).store
+    const away = new BrokerError('store_unavailable', 'Not now')
+    const writing = (write: Documents['write']) => ({ ...documents, write })
+    const unconfirmed = writing(async (...of) => {
+      const written = await documents.write(...of)
+      if (tellAtTheEnd(away)) return written
+      throw away
+    })
+    const now = Date.now()
+    const shared = { runtime: testRuntime({ now: () => now }), log: testLog() }
+    const counts = createCallerCounts({ ...shared, documents: unconfirmed })
+    counts.note('a', lease, now, from(HOME))
+    for (const times of [1, 2, 3])
+      t.match(await counts.read(integration), [{ count: 1 }], `${times}`)
+
+    for (const some of [unconfirmed, writing(() => Promise.reject(away))]) {
+      const events = createEvents<AuditEvents>()
+      const hours = createMintHours({ ...shared, documents: some, events })
+      const before = (await hours.read()).at(-1)?.minted ?? 0
+      const by = { principal: null, requestId: null }
+      events.emit('audit.recorded', {
+        by,
+        entry: { action: 'token.minted', integration: 'billing' },
+      })
+      for (const times of [1, 2, 3]) {
+        t.equal((await hours.read()).at(-1)?.minted, before + 1, `${times}`)
+      }
+    }
   })
 
   t.test('of many networks none is new, and a bounded number is stored', async (t) => {

@@ -34,3 +34,13 @@ export function tellAtTheEnd(error: BrokerError): boolean {
   notes.first ??= error
   return true
 }
+
+/** For a write that adds to what is stored, and is tried again after an error. One that too few replicas confirm is in effect: it does not fail, or it would be added twice. */
+export async function countedOnce<Result>(write: () => Promise<Result>): Promise<Result> {
+  const writes = createRequestWrites()
+  try {
+    return await writes.run(write)
+  } finally {
+    writes.end()
+  }
+}
