@@ -50,8 +50,8 @@ interface TablePage {
 
 export interface TableRow {
   readonly view: View
-  /** Principals that fetched a token within 24 hours. */
-  readonly callers: number
+  /** Principals that fetched a token within 24 hours. Absent: the record of them cannot be used. */
+  readonly callers?: number
 }
 
 export interface ServiceState {
@@ -81,11 +81,10 @@ const DAY_MS = 86_400_000
 export function createOverview(dependencies: OverviewDependencies) {
   const { integrations, counts, replicas, hours, readiness, now } = dependencies
 
-  const callersOf = async (name: string): Promise<number> => {
+  const callersOf = async (name: string): Promise<Pick<TableRow, 'callers'>> => {
     const integration = await unlessUnusable(integrations.read(name))
-    if (!integration) return 0
-    const rows = await counts.read(integration)
-    return rows.filter(({ lastAt }) => lastAt > now() - DAY_MS).length
+    const rows = integration && (await unlessUnusable(counts.read(integration)))
+    return rows ? { callers: rows.filter(({ lastAt }) => lastAt > now() - DAY_MS).length } : {}
   }
 
   const needsOf = async (principal: Principal, at: number): Promise<Needs> => {
@@ -109,7 +108,7 @@ export function createOverview(dependencies: OverviewDependencies) {
   const tableOf = async (principal: Principal, query: OverviewQuery): Promise<TablePage> => {
     const { items, corrupt, nextCursor } = await integrations.page(query, principal)
     const rows = await Promise.all(
-      items.map(async (view) => ({ view, callers: await callersOf(view.name) })),
+      items.map(async (view) => ({ view, ...(await callersOf(view.name)) })),
     )
     return { rows, corrupt, nextCursor }
   }

@@ -16,7 +16,7 @@ import { ListQuery } from '../integrations/schemas/schemas.ts'
 import { FORM_EXTRA, OVERVIEW_EXTRA } from './look.ts'
 import type { createOverview } from './overview.ts'
 import { KEY_FIELD, overviewPage, PATHS, problemPage, signInPage } from './pages.ts'
-import { sessionCookie, sessionIn } from './session-cookie.ts'
+import { erasedCookies, sessionCookie, sessionIn } from './session-cookie.ts'
 
 type OnProblem = NonNullable<ServerOptions['onProblem']>
 type Request = Parameters<OnProblem>[1]
@@ -178,7 +178,7 @@ export async function registerStatusPage(
     scope.post(PATHS.signOut, leaving, (request, reply) => {
       const origin = requireOwnOrigin(request)
       reply
-        .header('set-cookie', sessionCookie('', isSecure(origin), 0))
+        .header('set-cookie', erasedCookies(isSecure(origin)))
         .headers({ 'cache-control': 'no-store' })
         .redirect(PATHS.page, 303)
     })

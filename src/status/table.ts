@@ -95,7 +95,7 @@ function rowOf({ view, callers }: TableRow, at: number): string {
     left(refresh, at),
     certificateCell(ends, at),
     String(status.logins_last_hour),
-    String(callers),
+    String(callers ?? NONE),
     refusal === null ? NONE : escaped(String(reason ?? code ?? 'refused').replaceAll('_', ' ')),
   ])
 }

@@ -1,4 +1,5 @@
 /** Sessions of the status page, and who sees what. `test/journeys/status-page.test.ts` has the browser. */
+import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { generateKeyring } from '../../src/crypto/keyring.ts'
@@ -96,6 +97,11 @@ t.test('a session is a cookie that names a key and has none', async (t) => {
     ...{ method: 'POST', redirect: 'manual', headers: { origin: url, cookie } },
   })
   t.match(out.headers.get('set-cookie'), /^valetkey-status=; .*Max-Age=0/)
+  const overTls = await fetch(`${url}/status/sign-out`, {
+    ...{ method: 'POST', redirect: 'manual', headers: { origin: url.replace('http', 'https') } },
+  })
+  const erased = overTls.headers.getSetCookie().map((one) => one.split(';')[0])
+  t.same(erased, ['__Host-valetkey-status=', 'valetkey-status='], 'also one from before TLS')
 
   const admin = await signIn(url, adminKey)
   const short = await keyFor(broker, 'short', {
@@ -204,6 +210,12 @@ t.test(
     const seen = (await visit(one.url, admin)).html
     t.match(seen, 'Tokens minted in the last 24 hours: 1. Refusals: 1.')
     t.match(seen, /Replicas: 2/)
+    const client = new Redis(redis.url)
+    const [counts = ''] = await client.keys('*d:callers:billing')
+    await client.hset(counts, 'body', 'x')
+    client.disconnect()
+    const damaged = (await visit(one.url, admin)).html
+    t.match(damaged, /billing<.*<td>–<\/td><td>–<\/td><\/tr>/, 'its callers are not known')
 
     await one.call('DELETE', `/api-keys/${id}`)
     t.match((await visit(one.url, cookie)).html, SIGN_IN)
