@@ -191,8 +191,9 @@ async function reindexed(t: Test, engine: 'redis' | 'embedded') {
   await eventually(() => isWhole(first))
   await first.stop()
   if (engine === 'redis') {
-    const place = createKeys(prefix).listing(`group:${GROUP}`)
-    t.equal(await ask(redis.port, (client) => client.zrem(place, lost)), 1)
+    const { listing } = createKeys(prefix)
+    t.equal(await ask(redis.port, (client) => client.zrem(listing(`group:${GROUP}`), lost)), 1)
+    t.equal(await ask(redis.port, (client) => client.del(listing('counts:label'))), 1)
   } else {
     const file = new DatabaseSync(join(dataDir, 'valetkey.db'))
     file.prepare('DELETE FROM listing_groups WHERE name_of = ? AND name = ?').run(GROUP, lost)

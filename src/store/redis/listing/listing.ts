@@ -39,9 +39,9 @@ const PUT: Script = {
 local meta = KEYS[1]
 local entries, stale = index_place(meta, 'entries'), index_place(meta, 'stale')
 local turns, ends = index_place(meta, 'turns'), index_place(meta, 'ends')
+local function counts_of(group) return index_place(meta, 'counts:' .. string.match(group, '^[^/]+')) end
 local function count(group, step)
-  local family = string.match(group, '^[^/]+')
-  local place = index_place(meta, 'counts:' .. family)
+  local place = counts_of(group)
   if tonumber(redis.call('ZADD', place, 'INCR', step, group)) <= 0 then redis.call('ZREM', place, group) end
 end
 local function groups_of(text)
@@ -58,7 +58,10 @@ for at = 1, #ARGV, 5 do
         if redis.call('ZREM', index_place(meta, 'group:' .. group), name) == 1 then count(group, -1) end
       end
       for _, group in ipairs(groups_of(text)) do
-        if redis.call('ZADD', index_place(meta, 'group:' .. group), 0, name) == 1 then count(group, 1) end
+        local place = index_place(meta, 'group:' .. group)
+        if redis.call('ZADD', place, 0, name) == 1 then count(group, 1)
+        -- A group whose count was lost: a rebuild left it.
+        else redis.call('ZADD', counts_of(group), redis.call('ZCARD', place), group) end
       end
     end
     if text == '' then redis.call('HDEL', entries, name) else redis.call('HSET', entries, name, text) end
