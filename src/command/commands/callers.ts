@@ -117,7 +117,7 @@ export const CALLER_COMMANDS: readonly LoadedCommand[] = [
     name: 'login',
     summary: 'sign in to a broker: keep its URL and your key as a context',
     details:
-      'Asks for the key, or reads it from the standard input; a key is never an argument, because other users can see those. Checks it, and writes it to ~/.config/valetkey/config.yaml with mode 0600. Without --url it makes a context that exists the current one.',
+      'Asks for the key, or reads it from the standard input; a key is never an argument, because other users can see those. Checks it, and writes it to ~/.config/valetkey/config.yaml with mode 0600. Without --url, a context that exists becomes the current one, and no key is asked for.',
     operands: [{ name: 'CONTEXT', isOptional: true }],
     options: [{ flags: '--url <url>', summary: 'of the broker (default: VALETKEY_URL)' }],
     examples: [

@@ -42,7 +42,7 @@ export const INCIDENT_COMMANDS: readonly LoadedCommand[] = [
       ['valetkey freeze --org-id 00D000000000001 --reason "INC-4711"', 'all of an org'],
     ],
     exits: {
-      1: 'some tokens could not be ended yet, and the broker tries them for 7 days; or it selects fewer integrations than you named, or none',
+      1: 'some tokens could not be ended yet, and the broker tries them for 7 days; or the freeze selects fewer integrations than you named, or none',
       75: 'the time is over and the broker goes on',
     },
     isRemote: true,
@@ -60,7 +60,7 @@ export const INCIDENT_COMMANDS: readonly LoadedCommand[] = [
       ['valetkey freezes frz_0123', 'how far it is'],
     ],
     exits: {
-      1: 'some tokens could not be ended yet, or it selects too few',
+      1: 'some tokens could not be ended yet, or the freeze selects fewer integrations than it names, or none',
       75: 'the time is over',
     },
     isRemote: true,

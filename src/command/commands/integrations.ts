@@ -17,7 +17,7 @@ export const INTEGRATION_COMMANDS: readonly LoadedCommand[] = [
     name: 'status',
     summary: 'show the state of integrations as a table',
     details:
-      'Shows what is left of the token, when it is refreshed, what is left of the certificate, logins of the last hour, callers since midnight (UTC) and the last refusal. Red needs a person: a refusal, another identity, a lost connection, a corrupt record, or a certificate with less than 14 days. `frozen` gives no token until every freeze of it is lifted.',
+      'Shows what is left of the token, when it is refreshed, what is left of the certificate, logins of the last hour, callers since midnight (UTC) and the last refusal. Red needs a person: a refusal, another identity, a lost connection, a corrupt record, or a certificate with 14 whole days or fewer. An integration that is `frozen` gives no token until every freeze of it is lifted.',
     operands: [{ ...NAMES, isOptional: true }],
     options: [
       { flags: '--state <state>', summary: 'only integrations in this state', choices: STATES },
