@@ -45,7 +45,7 @@ export const ACTIONS = {
   'integration.probed': {
     share: 'attempts',
     meaning:
-      'It was found out what the org does with DPoP, by real logins; `detail.reason` is the posture of the app. Experimental',
+      'A probe found out what the org does with DPoP, by real logins; `detail.reason` is the posture of the app. Experimental',
   },
   'integration.connected': {
     share: 'changes',
