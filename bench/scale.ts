@@ -137,6 +137,8 @@ async function hold(
     readyMs.push(broker.readyMs)
   }
   if (!broker) throw new RangeError('No starts')
+  // The indexer works in the background, once after an update, and would be counted with hits and rest.
+  await untilIndexed(broker)
   return { size, store, broker, names, readyMs }
 }
 
@@ -241,7 +243,6 @@ async function figuresOfPages({ broker, size, names }: Held): Promise<readonly F
   }
   const target = { atMost: 30 }
   const of = `of ${size.toLocaleString('en-US')}`
-  await untilIndexed(broker)
   const filtered: Figure[] = []
   for (const [id, what, query] of FILTERS) {
     const spread = await timed(query)
