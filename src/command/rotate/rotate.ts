@@ -41,36 +41,51 @@ export async function runRotate({ operands, options, terminal, broker }: Command
     terminal.print(
       `${new Date().toISOString()} ${name} ${terminal.paint('bold', step)}: ${withoutControls(says)}`,
     )
-  const rotation = await begun(client, name, given, terminal, tell)
+  let hasBegun = false
   return untilInterrupted(
-    (signal) => shown({ client, rotation, timeoutMs: timeout, terminal, tell, signal }),
-    () =>
-      terminal.note(
-        `the rotation goes on; valetkey rotate ${name} shows it again from where it is`,
-      ),
+    async (signal) => {
+      const underWay = await lookedAt(client, name, given)
+      // Once a credential is staged, all is said of it before this ends.
+      signal.throwIfAborted()
+      hasBegun = true
+      const rotation = await begun(client, name, { given, ...underWay }, terminal, tell)
+      signal.throwIfAborted()
+      return shown({ client, rotation, timeoutMs: timeout, terminal, tell, signal })
+    },
+    () => {
+      if (!hasBegun) return
+      terminal.note(`the rotation goes on; valetkey rotate ${name} shows it again from where it is`)
+    },
   )
+}
+
+interface Found extends Before {
+  /** Whether the integration has a rule for deployments. */
+  readonly deploys: boolean
+  readonly underWay: Credential | undefined
+}
+
+async function lookedAt(
+  client: ValetkeyClient,
+  name: string,
+  { new: isNew = false }: RotateOptions,
+): Promise<Found> {
+  const path = { name }
+  const { body: integration, etag } = await client.request('getIntegration', { path })
+  const { items } = (await client.request('listCredentials', { path })).body
+  const deploys = integration.deployment !== undefined
+  return { items, etag, deploys, underWay: rotationIn(items, isNew) }
 }
 
 /** Joins the rotation that is under way, or begins one. */
 async function begun(
   client: ValetkeyClient,
   name: string,
-  options: RotateOptions,
+  { given: options, underWay, deploys, ...before }: Found & { readonly given: RotateOptions },
   terminal: Terminal,
   tell: Tell,
 ): Promise<Rotation> {
-  const path = { name }
-  const { body: integration, etag } = await client.request('getIntegration', { path })
-  const { items } = (await client.request('listCredentials', { path })).body
-  const underWay = rotationIn(items, options.new === true)
-  const credential =
-    underWay ??
-    (await staged(
-      client,
-      name,
-      { items, etag },
-      { options, deploys: integration.deployment !== undefined, tell },
-    ))
+  const credential = underWay ?? (await staged(client, name, before, { options, deploys, tell }))
   if (underWay)
     tell(
       'joined',
