@@ -28,7 +28,7 @@ type Told = Pick<
 
 /** A wrong key: its problem speaks of headers, which a person does not send. */
 const WRONG_KEY =
-  'The key is not valid here. Paste an API key that is neither revoked nor over, from a network where it counts.'
+  'The key is not valid here. Paste an API key that is neither revoked nor expired, from a network where it counts.'
 
 /** `problem`: why the last attempt failed. */
 export function signInPage(problem?: Told): string {
