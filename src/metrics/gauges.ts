@@ -8,6 +8,7 @@ import type { Broker } from '../tokens/serve/broker.ts'
 import type { Lease } from '../tokens/serve/lease.ts'
 import type { Entry, LeaseCache } from '../tokens/serve/lease-cache.ts'
 import { labelsOf, type Samples } from './integration-samples.ts'
+import { COUNTED_STATES } from './integration-table.ts'
 import type { Metrics, Sample } from './registry.ts'
 import { LEASE_STATES, type METRICS } from './table.ts'
 
@@ -82,6 +83,10 @@ export function sampleGauges(
       .map(([overdue, integration]) => [overdue, labelsOf(integration)])
   })
 
+  metrics.sample('valetkey_integrations', () => {
+    const { states } = samples()
+    return states ? COUNTED_STATES.map((state) => [states.get(state) ?? 0, { state }] as const) : []
+  })
   metrics.sample('valetkey_certificate_expires_in_seconds', () => {
     const at = now()
     return samples().certificates.map(({ labels, notAfter }) => [seconds(notAfter - at), labels])

@@ -39,6 +39,8 @@ interface UseSample {
 }
 
 export interface Samples {
+  /** How many integrations have each state, by the index of lists. Undefined: it is being built. */
+  readonly states: ReadonlyMap<string, number> | undefined
   /** Sorted by expiry, the earliest first. */
   readonly certificates: readonly CertificateSample[]
   /** Refused and unconnected ones first, then by the share of the budget that is used. */
@@ -51,7 +53,7 @@ export interface Samples {
 
 export interface IntegrationSamplesDependencies {
   readonly integrations: Pick<IntegrationStore, 'list'>
-  readonly store: Pick<Store, 'outcomes' | 'budgets' | 'documents'>
+  readonly store: Pick<Store, 'outcomes' | 'budgets' | 'documents' | 'listing'>
   readonly connectionOf: StatusReader['connectionOf']
   /** Whether this replica has the integration in memory. */
   readonly isKnown: (name: string) => boolean
@@ -59,6 +61,8 @@ export interface IntegrationSamplesDependencies {
   readonly log: Pick<Log, 'info' | 'warn'>
 }
 
+/** More than there are. */
+const STATES_MAX = 100
 /** Minimum time between two reads. */
 const FRESH_MS = 10_000
 /** Most used integrations with samples. Limits the series of their metrics. */
@@ -77,12 +81,14 @@ const REFUSED: ReadonlySet<unknown> = new Set(REFUSED_CODES)
 
 export function createIntegrationSamples(dependencies: IntegrationSamplesDependencies) {
   const { integrations, store, connectionOf, isKnown, runtime, log } = dependencies
-  const { outcomes, budgets, documents } = store
+  const { outcomes, budgets, documents, listing } = store
   const { monotonic } = runtime
   const stopped = new AbortController()
   /** Used by this replica since its start. Memory forgets an integration at each change. */
   let used: ReadonlySet<string> = new Set()
-  let samples: Samples = { certificates: [], used: [], unsampled: 0, at: undefined }
+  let samples: Samples = {
+    ...{ states: undefined, certificates: [], used: [], unsampled: 0, at: undefined },
+  }
   let running: Promise<void> | undefined
   let isAway = false
 
@@ -106,6 +112,13 @@ export function createIntegrationSamples(dependencies: IntegrationSamplesDepende
     }
   }
 
+  const statesNow = async (): Promise<Samples['states']> => {
+    const { isWhole } = await listing.stale(1)
+    if (!isWhole) return undefined
+    const { groups } = await listing.counts('state', STATES_MAX)
+    return new Map(groups.map(({ group, count }) => [group.slice('state/'.length), count]))
+  }
+
   const take = async () => {
     const certificates: CertificateSample[] = []
     const inUse: Integration[] = []
@@ -125,6 +138,7 @@ export function createIntegrationSamples(dependencies: IntegrationSamplesDepende
     }
     used = new Set(inUse.map(({ name }) => name))
     samples = {
+      states: await statesNow(),
       certificates: certificates.sort((a, b) => a.notAfter - b.notAfter),
       used: looked.sort((a, b) => urgency(b) - urgency(a)),
       unsampled: inUse.length - looked.length,

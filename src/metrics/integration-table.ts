@@ -1,5 +1,6 @@
 /** Metrics of single integrations. */
 import { REFUSALS } from '../grants/refusals/refusal-table.ts'
+import { STATES } from '../integrations/status.ts'
 import { REFUSED_CODES } from './integration-samples.ts'
 import type { LabelRows, MetricTable } from './registry.ts'
 
@@ -12,7 +13,15 @@ export const OF_INTEGRATION = {
   owner: { text: 'The label `owner` of the integration, or empty' },
 } as const satisfies LabelRows
 
+/** Also of those whose record is damaged. */
+export const COUNTED_STATES = [...STATES, 'unusable'] as const
+
 export const INTEGRATION_METRICS = {
+  valetkey_integrations: {
+    type: 'gauge',
+    help: 'All integrations of the fleet, by state. Absent while the index of lists is being built.',
+    labels: { state: { values: COUNTED_STATES } },
+  },
   valetkey_certificate_expires_in_seconds: {
     type: 'gauge',
     help: 'Time until the certificate of the active credential ends; negative after its end. For every integration.',

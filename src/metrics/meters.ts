@@ -75,7 +75,7 @@ export interface FileMeter {
 interface ObservedSources
   extends Omit<GaugeSources, 'samples' | 'now' | 'monotonic' | 'engine'>,
     Pick<IntegrationSamplesDependencies, 'integrations'> {
-  readonly store: Pick<Store, 'outcomes' | 'budgets' | 'documents'>
+  readonly store: Pick<Store, 'outcomes' | 'budgets' | 'documents' | 'listing'>
   readonly engine: GaugeSources['engine'] & { readonly status: StatusReader }
 }
 

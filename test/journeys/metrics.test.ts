@@ -237,6 +237,16 @@ t.test('single integrations come with their environment and owner', async (t) =>
   t.equal(found.value('valetkey_logins_per_hour_limit', other), 7)
   t.equal(found.value('valetkey_logins_last_hour', { integration: 'idle' }), undefined, 'not used')
   t.ok((found.value('valetkey_lease_expires_in_seconds', signed) ?? 0) > 300)
+  await eventually(async () => (await broker.call('GET', '/integrations/summary')).body.complete)
+  pass(11 * SECOND_MS)
+  const states = await eventually(async () => {
+    const { value } = await scrape()
+    const counts = ['ready', 'refused', 'unproven', 'unusable'].map((state) =>
+      value('valetkey_integrations', { state }),
+    )
+    return counts[1] === 1 ? counts : undefined
+  })
+  t.same(states, [1, 1, 1, 0])
   t.ok((found.value('valetkey_integrations_sample_age_seconds') ?? 60) < 60)
   t.notMatch(found.text, 'secret_of_mine')
   t.same(faultsOf(found.text), [])
