@@ -310,8 +310,11 @@ t.test('a returning caller costs Redis one lock and one message in ten seconds',
   const { ask, call, makeKey } = await doorWorld(t, { redisUrl: redis.url })
   await call('GET', '/tokens/billing')
   await lifeKnown(call, 'billing')
+  const before = await monitorLines(t, redis.port)
   const { id, key } = await makeKey('quiet')
   const form = { grant_type: 'client_credentials', client_id: id, client_secret: key }
+  // Who makes a key hears of that a moment later, and reads it once more.
+  await eventually(async () => hasHeardAll(await before()))
   await ask({ form })
   await listingAtRest(redis.port)
   const lines = await monitorLines(t, redis.port)
@@ -325,3 +328,11 @@ t.test('a returning caller costs Redis one lock and one message in ten seconds',
   const ofLogins = told.filter((key) => /billing|api-key/.test(key))
   t.same(ofLogins, [], 'no login reads the store')
 })
+
+/** Whether the last change was read, and the next pulse came after it. */
+function hasHeardAll(lines: readonly string[]): boolean {
+  const written = lines.findLastIndex((line) => /"xadd"/i.test(line))
+  const read = lines.findLastIndex((line) => /"xread"/i.test(line))
+  const isPulse = (line: string) => line.includes('"hmget" "vk:{vk}:meta"')
+  return written >= 0 && read > written && lines.slice(read).some(isPulse)
+}
