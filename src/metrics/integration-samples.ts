@@ -2,6 +2,7 @@
 
 import { activeOf } from '../credentials/credential.ts'
 import type { ConnectionState } from '../custody/connection.ts'
+import { isStoreTrouble } from '../errors/errors.ts'
 import type { ProblemCode } from '../errors/problems.ts'
 import { readSubject } from '../identity/subject.ts'
 import { everyIntegration } from '../integrations/every.ts'
@@ -39,7 +40,7 @@ interface UseSample {
 }
 
 export interface Samples {
-  /** How many integrations have each state, by the index of lists. Undefined: it is being built. */
+  /** How many integrations have each state, by the index of lists. Undefined: it is being built, or cannot be read. */
   readonly states: ReadonlyMap<string, number> | undefined
   /** Sorted by expiry, the earliest first. */
   readonly certificates: readonly CertificateSample[]
@@ -113,10 +114,16 @@ export function createIntegrationSamples(dependencies: IntegrationSamplesDepende
   }
 
   const statesNow = async (): Promise<Samples['states']> => {
-    const { isWhole } = await listing.stale(1)
-    if (!isWhole) return undefined
-    const { groups } = await listing.counts('state', STATES_MAX)
-    return new Map(groups.map(({ group, count }) => [group.slice('state/'.length), count]))
+    try {
+      const { isWhole } = await listing.stale(1)
+      if (!isWhole) return undefined
+      const { groups } = await listing.counts('state', STATES_MAX)
+      return new Map(groups.map(({ group, count }) => [group.slice('state/'.length), count]))
+    } catch (error) {
+      // A store that takes no change refuses to mark. The other samples are there all the same.
+      if (isStoreTrouble(error)) return undefined
+      throw error
+    }
   }
 
   const take = async () => {

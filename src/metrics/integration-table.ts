@@ -19,7 +19,7 @@ export const COUNTED_STATES = [...STATES, 'unusable'] as const
 export const INTEGRATION_METRICS = {
   valetkey_integrations: {
     type: 'gauge',
-    help: 'All integrations of the fleet, by state. Absent while the index of lists is being built.',
+    help: 'All integrations of the fleet, by state. Absent while the index of lists is being built, or cannot be read.',
     labels: { state: { values: COUNTED_STATES } },
   },
   valetkey_certificate_expires_in_seconds: {

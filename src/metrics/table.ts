@@ -205,7 +205,7 @@ export const METRICS = {
   ...INTEGRATION_METRICS,
   valetkey_integrations_sample_age_seconds: {
     type: 'gauge',
-    help: 'Time since the seven metrics above were read from the store. Absent before the first read.',
+    help: 'Time since the eight metrics above were read from the store. Absent before the first read.',
   },
   valetkey_declared_integrations_wrong: {
     type: 'gauge',
