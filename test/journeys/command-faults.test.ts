@@ -77,6 +77,19 @@ t.test('a freeze without an answer may be in force, and says so', async (t) => {
   t.match(cut.stderr(), /cannot be reached.*may have the order all the same/)
 })
 
+t.test('a freeze that was lifted before anybody looked misses nothing', async (t) => {
+  const lifted = {
+    ...{ id: 'frz_1', since: '2026-11-30T10:00:00.000Z', reason: 'INC-4711', state: 'lifted' },
+    ...{ selector: { labels: { team: 'crm' } }, integrations: { selected: null, looked_at: 0 } },
+    ...{ tokens: { done: 0, left: 0, failed: 0 }, connections_ended: 0, failures: [] },
+  }
+  const { env } = await brokerOf(t, () => [200, lifted])
+  const { code, stdout, stderr } = await run(['freezes', 'frz_1'], { env })
+  t.same({ code, stderr }, { code: 0, stderr: '' })
+  t.match(stdout, /^frz_1: lifted, /m)
+  t.notMatch(stdout, 'null')
+})
+
 t.test('an audit event cannot write to the terminal', async (t) => {
   const event = {
     ...{ id: '1', at: '2026-11-30T10:00:00.000Z', action: 'request.denied', outcome: 'denied' },

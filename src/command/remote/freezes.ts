@@ -178,10 +178,14 @@ function ended(freeze: Freeze, terminal: Terminal): number {
     terminal.note(`${integration ?? 'none'} ${token_id}: ${reason}`)
   }
   const named = new Set(selector.integrations ?? []).size
-  const isMissed = (integrations.selected ?? named) < Math.max(1, named)
+  const { selected } = integrations
+  // Null: it was lifted before anybody looked.
+  const isMissed = selected !== null && selected < Math.max(1, named)
   if (isMissed) {
+    const found =
+      selected === 0 ? 'no integration' : `only ${selected} of the ${named} integrations it names`
     terminal.note(
-      `it selects only ${integrations.selected} integrations now: check the names and options, and freeze what is missing`,
+      `it selects ${found} now: check the names and options, and freeze what is missing`,
     )
   }
   return tokens.failed > 0 || isMissed ? EXITS.ill : EXITS.ok
