@@ -1,7 +1,7 @@
 /** `POST /integrations/{name}/test`. */
-import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
 import { operation } from '../http/openapi/operation.ts'
+import { NoMembers } from '../http/openapi/representations.ts'
 import { problems } from '../http/problems/problem.ts'
 import type { Server } from '../http/server/server.ts'
 import type { Integration } from '../integrations/integration.ts'
@@ -29,12 +29,7 @@ export function registerDoctorRoutes(
       description:
         'Needs `integrations:test`. Makes a real mint and checks its environment: at most 5 logins, which count like any other, and 20 seconds. Clears a cached refusal; a new token may become the lease.',
       params: NameParams,
-      body: Type.Unsafe<object | null>({
-        type: ['object', 'null'],
-        description: 'Optional; has no members',
-        properties: {},
-        additionalProperties: false,
-      }),
+      body: NoMembers,
       response: {
         200: ReportView,
         ...problems('integration_not_found', 'record_corrupt'),

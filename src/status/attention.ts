@@ -66,7 +66,7 @@ export function stateAttention({ name, status }: View): Attention {
 export function certificateAttention({ name, status }: View, now: number): Attention {
   const end = Date.parse(status.certificate_expires_at ?? '')
   const what =
-    end < now ? 'its certificate is over' : `its certificate ends in ${spanText(end - now)}`
+    end < now ? 'its certificate has expired' : `its certificate ends in ${spanText(end - now)}`
   return {
     ...{ name, what },
     facts: [

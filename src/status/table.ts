@@ -112,7 +112,7 @@ const left = (end: unknown, at: number): string =>
 function certificateCell(ends: string | null, at: number): string {
   if (ends === null) return NONE
   const end = Date.parse(ends)
-  const text = end < at ? 'over' : spanText(end - at)
+  const text = end < at ? 'expired' : spanText(end - at)
   if (end < certificateLimit(at)) return toned(text, 'red')
   return toned(text, end < at + SOON_DAYS * DAY_MS ? 'amber' : undefined)
 }

@@ -283,7 +283,7 @@ t.test('a certificate needs a person where the doctor fails it', async (t) => {
   const ends = (at: number) =>
     certificateAttention(viewOf({ certificate_expires_at: new Date(at).toISOString() }), now).what
   t.equal(ends(now + 3.5 * DAY_MS), 'its certificate ends in 3 days')
-  t.equal(ends(now - 1), 'its certificate is over')
+  t.equal(ends(now - 1), 'its certificate has expired')
   t.same([-5, 59_999, 120_000, 7_200_000, 2 * DAY_MS].map(spanText), [
     '0 s',
     '59 s',

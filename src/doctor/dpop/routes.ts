@@ -1,7 +1,7 @@
 /** `POST /integrations/{name}/probes/dpop`. */
-import { Type } from 'typebox'
 import type { AuditLog } from '../../audit/log.ts'
 import { operation } from '../../http/openapi/operation.ts'
+import { NoMembers } from '../../http/openapi/representations.ts'
 import { problems } from '../../http/problems/problem.ts'
 import type { Server } from '../../http/server/server.ts'
 import type { Integration } from '../../integrations/integration.ts'
@@ -28,12 +28,7 @@ export function registerDpopProbeRoutes(
       description:
         'Experimental. Needs `integrations:test`. Makes at most 8 logins, which count like those of the doctor, and some 30 requests that only read, in 26 seconds at most, and ends its own tokens. Salesforce may give it the token that is in use, bound to another key; no token that others have is revoked. Not for a grant that presents a refresh token.',
       params: NameParams,
-      body: Type.Unsafe<object | null>({
-        type: ['object', 'null'],
-        description: 'Optional; has no members',
-        properties: {},
-        additionalProperties: false,
-      }),
+      body: NoMembers,
       response: { 200: DpopReport, ...problems(...MINT_PROBLEMS, 'request_invalid') },
     }),
     async (request) => {

@@ -17,3 +17,11 @@ export function jsonOr<Schema extends TSchema>(schema: Schema, ...textTypes: rea
 /** A page for people. */
 export const htmlPage = (description: string) =>
   Type.Unsafe<string>({ description, content: { 'text/html': { schema: { type: 'string' } } } })
+
+/** The body of an operation that needs none: `{}` or nothing. */
+export const NoMembers = Type.Unsafe<object | null>({
+  type: ['object', 'null'],
+  description: 'Optional; has no members',
+  properties: {},
+  additionalProperties: false,
+})
