@@ -60,9 +60,8 @@ async function world(t: Test, { freezes, names = ['billing', 'crm', 'stock'], ..
         ended.push(name)
         return true
       },
-      // biome-ignore lint/correctness/useYield: nothing waits
       async *waiting() {
-        return
+        yield* []
       },
       wake: () => undefined,
     },

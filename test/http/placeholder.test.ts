@@ -71,11 +71,11 @@ t.test('an example of a document is no value, either', async (t) => {
     '3MVG9...',
     '3MVG9xxxx',
     'xxx',
-    'XXXXXXXX', // a value that people leave in a form
+    'XXXXXXXX', // an input of this test: people leave it in a form
     'changeme',
     'CHANGE-ME',
     'REPLACE_ME',
-    'TODO', // a value that people leave in a form: nothing is left to do here
+    'TODO', // an input of this test, too: it marks no work
     'string',
     'insert_your_key_here',
     'paste key here',
