@@ -5,6 +5,8 @@ import { createAsker, percentile, type Seen, startLoad } from '../../test/suppor
 
 export interface SteadyLoadOptions {
   readonly names: readonly string[]
+  /** How long a token lives, as the simulator was told. Default `LIFE_MS`. */
+  readonly lifeMs?: number
   readonly lifetimes: number
   readonly perSecond: number
   readonly restartEveryMs: number
@@ -34,7 +36,7 @@ export const SHORT_LIVES = {
 } as const
 
 export async function steadyLoad(fleet: Fleet, options: SteadyLoadOptions): Promise<SteadyLoad> {
-  const { names, lifetimes, perSecond, restartEveryMs } = options
+  const { names, lifeMs = LIFE_MS, lifetimes, perSecond, restartEveryMs } = options
   const { simulator, key } = fleet
   for (const name of names) await fleet.integrate(name)
   const asker = createAsker({ key })
@@ -46,7 +48,7 @@ export async function steadyLoad(fleet: Fleet, options: SteadyLoadOptions): Prom
     ...{ names, perSecond, key, urls: fleet.urls },
     judge: (token) => simulator.sessions().some((session) => session.token === token),
   })
-  const endAt = Date.now() + lifetimes * LIFE_MS
+  const endAt = Date.now() + lifetimes * lifeMs
   let restarts = 0
   for (let next = Date.now() + restartEveryMs; next < endAt; next += restartEveryMs) {
     await sleep(Math.max(0, next - Date.now()))

@@ -1,6 +1,7 @@
 /** Commands that the tests start and Debian has: installed where that may be done, and announced before. */
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
 export type Provided =
@@ -8,8 +9,9 @@ export type Provided =
   /** One line that says what to do. */
   | { readonly ok: false; readonly why: string }
 
-/** Two test files may install at once: the second waits for the first. */
-const WAIT_FOR_LOCK = ['-o', 'DPkg::Lock::Timeout=300']
+/** Two processes may install at once: the second waits for the first. The lock of apt's lists knows no waiting. */
+const LOCK = join(tmpdir(), 'valetkey-test-apt.lock')
+const apt = (...args: readonly string[]): boolean => run('flock', [LOCK, 'apt-get', ...args])
 /** Whether this process has the list of today. */
 let isUpdated = false
 
@@ -23,7 +25,9 @@ export function provideCommand(
   const install = ['install', '--yes', '--no-install-recommends', debian]
   const byHand = `apt-get update && apt-get ${install.join(' ')}`
   const mayInstall =
-    process.getuid?.() === 0 && isOnPath('apt-get') && process.env.VALETKEY_TEST_NO_INSTALL !== '1'
+    process.getuid?.() === 0 &&
+    ['apt-get', 'flock'].every(isOnPath) &&
+    process.env.VALETKEY_TEST_NO_INSTALL !== '1'
   if (!mayInstall) {
     const why = `The tests need ${command} on the PATH. Install it, as root: ${byHand}`
     return { ok: false, why }
@@ -31,8 +35,9 @@ export function provideCommand(
   announce(`The tests need ${command}, which is not on the PATH. Installing it now with`)
   announce(`  ${byHand}`)
   announce('(VALETKEY_TEST_NO_INSTALL=1 forbids it)')
-  isUpdated ||= run('apt-get', ['update'])
-  if (isUpdated && run('apt-get', [...WAIT_FOR_LOCK, ...install]) && isOnPath(command)) {
+  isUpdated ||= apt('update')
+  // Another process may have installed it meanwhile.
+  if (isUpdated && (isOnPath(command) || apt(...install)) && isOnPath(command)) {
     return { ok: true, isNew: true }
   }
   return { ok: false, why: `${command} could not be installed; try it by hand: ${byHand}` }

@@ -66,6 +66,8 @@ const CLIENTS = Object.fromEntries(clientFolders().map((folder) => [folder, {}])
 
 const APT = `echo "apt-get $*" >> "$LOG"
 case "$*" in *install*) echo '#!/bin/sh' > "$BIN/redis-server"; /bin/chmod 755 "$BIN/redis-server";; esac`
+/** The real one: it finds what it locks for on the PATH. */
+const FLOCK = 'exec /usr/bin/flock "$@"'
 const SERVICE = 'echo "service $*" >> "$LOG"'
 
 t.test('does nothing where all is there', async (t) => {
@@ -75,7 +77,10 @@ t.test('does nothing where all is there', async (t) => {
 
 t.test('says in one line what to install where it must not', async (t) => {
   const env = { VALETKEY_TEST_NO_INSTALL: '1' }
-  for (const ran of [await prepare(t, { 'apt-get': APT }, env), await prepare(t, {})]) {
+  for (const ran of [
+    await prepare(t, { 'apt-get': APT, flock: FLOCK }, env),
+    await prepare(t, {}),
+  ]) {
     t.equal(ran.status, 1)
     t.match(ran.stderr, /^The tests need redis-server .*apt-get install .*redis-server\n$/)
     t.equal(ran.stdout, '')
@@ -84,14 +89,34 @@ t.test('says in one line what to install where it must not', async (t) => {
 })
 
 t.test('says what it installs, and installs it', { skip: process.getuid?.() !== 0 }, async (t) => {
-  const ran = await prepare(t, { ...OTHERS, 'apt-get': APT, service: SERVICE })
+  const ran = await prepare(t, { ...OTHERS, 'apt-get': APT, flock: FLOCK, service: SERVICE })
   t.equal(ran.status, 0, ran.stderr)
   t.match(ran.stdout, /redis-server.*Installing it.*VALETKEY_TEST_NO_INSTALL=1/s)
   t.same(ran.log.trim().split('\n'), [
     'apt-get update',
-    'apt-get -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends redis-server',
+    'apt-get install --yes --no-install-recommends redis-server',
     'service redis-server stop',
   ])
+})
+
+t.test('asks apt one thing at a time', { skip: process.getuid?.() !== 0 }, async (t) => {
+  const { haproxy: _, 'softhsm2-util': __, 'pkcs11-tool': ___, ...others } = OTHERS
+  const apt = `/bin/mkdir "$BIN/busy" || { echo 'another apt-get runs' >> "$LOG"; exit 1; }
+/bin/sleep 0.1
+for last; do :; done
+case "$1" in install)
+  for name in "$last" softhsm2-util pkcs11-tool; do
+    echo '#!/bin/sh' > "$BIN/$name"; /bin/chmod 755 "$BIN/$name"
+  done
+esac
+echo "installed $last" >> "$LOG"
+/bin/rmdir "$BIN/busy"`
+  const commands = { 'redis-server': '', ...others, 'apt-get': apt, flock: FLOCK }
+  const ran = await prepare(t, commands)
+  t.equal(ran.status, 0, ran.stderr)
+  t.match(ran.log, /installed haproxy\n/)
+  t.notMatch(ran.log, 'another')
+  t.notMatch(ran.stdout, 'could not be installed')
 })
 
 t.test('goes on without what only some tests need, and says what is missing', async (t) => {
@@ -109,7 +134,7 @@ t.test(
   'fails with a word where installing fails',
   { skip: process.getuid?.() !== 0 },
   async (t) => {
-    const ran = await prepare(t, { 'apt-get': 'exit 1' })
+    const ran = await prepare(t, { 'apt-get': 'exit 1', flock: FLOCK })
     t.equal(ran.status, 1)
     t.match(ran.stderr, /could not be installed/)
   },
