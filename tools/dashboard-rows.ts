@@ -140,7 +140,17 @@ export const ROWS: readonly DashboardRow[] = [
         ),
       },
       {
-        ...graph('Proofs by result', 'reqps', 24),
+        ...graph('What is unusual, by the hour', 'none', 12),
+        description:
+          'New callers, networks, rates, scopes and instances of watched integrations. `docs/unusual.md` says what each is.',
+        runbook: 'ValetkeyCallerNew',
+        queries: one(
+          `sum by (action) (increase(valetkey_unusual_total{${FLEET}}[1h])) > 0`,
+          '{{action}}',
+        ),
+      },
+      {
+        ...graph('Proofs by result', 'reqps', 12),
         queries: one(`${rateOf('valetkey_proofs_total', 'result')} > 0`, '{{result}}'),
         description: 'Experimental. Each result but signed is a refusal.',
         runbook: 'ValetkeyRefusalsSpike',

@@ -92,6 +92,7 @@ t.test('it shows what an operator asks for', async (t) => {
     'valetkey_store_errors_total',
     'valetkey_readiness_check_ok',
     'valetkey_logins_last_hour',
+    'valetkey_unusual_total',
   ]) {
     t.ok(shown.has(metric), metric)
   }
