@@ -6,7 +6,7 @@ import { unlessProvided } from '../support/apt.ts'
 import { readDocument } from '../support/document.ts'
 import { provideHelm, renderChart } from '../support/helm.ts'
 
-const skip = unlessProvided(provideHelm(console.error))
+const skip = unlessProvided(await provideHelm(console.error))
 const { text } = readDocument('docs/deploying.md')
 const fences = [...text.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, kind = '', body = '']) => ({
   kind,

@@ -11,7 +11,7 @@ import {
   renderChart,
 } from '../support/helm.ts'
 
-const skip = unlessProvided(provideHelm(console.error))
+const skip = unlessProvided(await provideHelm(console.error))
 const CASES = ['default', 'redis', 'sentinel', 'cluster', 'ingress-tls', 'kubernetes-callers']
 const EVERYTHING = 'everything'
 

@@ -7,7 +7,7 @@ import { provideKubernetesSchemas, readKubernetesSchemas } from '../support/kube
 import { isOfMonitoring, monitoringMistakes } from '../support/monitoring-schemas.ts'
 
 const skip =
-  unlessProvided(provideHelm(console.error)) ||
+  unlessProvided(await provideHelm(console.error)) ||
   unlessProvided(provideKubernetesSchemas(console.error))
 const CASES = readdirSync(new URL('../../helm/ci', import.meta.url))
 /** The oldest that the chart says it takes, and the newest that there are schemas of. */

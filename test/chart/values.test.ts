@@ -7,7 +7,7 @@ import { unlessProvided } from '../support/apt.ts'
 import { valueRows } from '../support/chart-docs.ts'
 import { provideHelm, renderChart } from '../support/helm.ts'
 
-const skip = unlessProvided(provideHelm(console.error))
+const skip = unlessProvided(await provideHelm(console.error))
 const REDIS = ['redis.existingSecret=r', 'keyring.existingSecret=k', 'adminKey.existingSecret=a']
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
@@ -55,11 +55,12 @@ t.test('every member of the schema is a value, and none takes unknown ones', asy
   walk(root, '')
 })
 
+/** `why`: Helm 3.18 words a breach of the schema in another way than those before it. */
 const refused = (t: import('tap').Test, set: readonly string[], why: RegExp) =>
   t.rejects(renderChart({ set }), { message: why }, set.join(' '))
 
 t.test('more than one replica needs Redis', { skip }, async (t) => {
-  await refused(t, ['replicaCount=2'], /replicaCount.*maximum/)
+  await refused(t, ['replicaCount=2'], /replicaCount.*(maximum|less than or equal to 1)/s)
   await refused(t, ['autoscaling.enabled=true'], /autoscaling/)
   await renderChart({ set: [...REDIS, 'replicaCount=2'] })
   await renderChart({ set: [...REDIS, 'autoscaling.enabled=true'] })
@@ -85,8 +86,8 @@ t.test('what is not known, or not of its form, is refused', { skip }, async (t) 
 })
 
 t.test('no secret can be written into the values', { skip }, async (t) => {
-  await refused(t, ['redis.url=redis://:password@redis:6379', ...REDIS.slice(1)], /redis\/url/)
-  await refused(t, ['proxy.url=http://user:password@proxy:3128'], /proxy\/url/)
+  await refused(t, ['redis.url=redis://:password@redis:6379', ...REDIS.slice(1)], /redis[./]url/)
+  await refused(t, ['proxy.url=http://user:password@proxy:3128'], /proxy[./]url/)
   for (const { variable } of Object.values(SETTINGS).filter(({ secret }) => secret)) {
     const set = [`extraEnv[0].name=${variable}`]
     await refused(t, [...set, 'extraEnv[0].value=secret'], /extraEnv/)

@@ -21,7 +21,7 @@ const ROOT = new URL('../../', import.meta.url).pathname
 const skip = canRunImages()
   ? unlessProvided(provideCommand('buildah', console.error))
   : 'building and running an image takes root on Linux'
-const skipChart = skip || unlessProvided(provideHelm(console.error))
+const skipChart = skip || unlessProvided(await provideHelm(console.error))
 
 interface Package {
   readonly version: string

