@@ -211,7 +211,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   })
   const status = composeStatusPage({
     ...{ core, settings: config, callers, audit, onProblem },
-    shown: { integrations, engine, indexer, counts, seals, readiness },
+    shown: { integrations, engine, freezes, indexer, counts, seals, readiness },
   })
   await registerPublicRoutes(server, {
     ...{ version, docs: config.docs, readiness, connections, status },

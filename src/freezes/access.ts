@@ -1,7 +1,14 @@
 /** Who may freeze what. */
 
 import { matchesGlob } from '../callers/glob.ts'
-import { allows, allowsAll, mightAllow, type Permit, type Principal } from '../callers/policy.ts'
+import {
+  allows,
+  allowsAll,
+  allowsSome,
+  mightAllow,
+  type Permit,
+  type Principal,
+} from '../callers/policy.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { Freeze, Selector } from './freeze.ts'
 
@@ -10,6 +17,10 @@ type ReadIntegration = (name: string) => Promise<Integration | undefined>
 /** Whether it may do everything with freezes. */
 export const managesFreezes = (principal: Principal): boolean =>
   allowsAll(principal, 'service:manage')
+
+/** Whether it may freeze anything at all. */
+export const mightFreeze = (principal: Principal): boolean =>
+  managesFreezes(principal) || allowsSome(principal, 'tokens:revoke')
 
 /** Whether the principal may freeze all that the selector selects, now and later: by `service:manage`, or by `tokens:revoke` over all of it. Apps and orgs may select any integration. */
 export async function mayFreeze(

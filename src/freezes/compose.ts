@@ -1,6 +1,7 @@
 /** Composes what orders freezes and what carries them out. */
 import type { Actor } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
+import type { Principal } from '../callers/policy.ts'
 import type { Custody } from '../custody/custody.ts'
 import type { Server } from '../http/server/server.ts'
 import { readSubject } from '../identity/subject.ts'
@@ -8,9 +9,11 @@ import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Core } from '../store/core.ts'
+import { unlessUnusable } from '../store/integrity/record-schema.ts'
 import type { ReplicaMemory } from '../store/replica-cache.ts'
 import type { Documents } from '../store/store.ts'
 import type { StoreEvents } from '../store/store-events.ts'
+import { mayFreeze, mightFreeze } from './access.ts'
 import type { Freeze } from './freeze.ts'
 import { createFreezeGate, type FreezeGate } from './freeze-gate.ts'
 import { createFreezing } from './freezing.ts'
@@ -72,6 +75,17 @@ export function composeFreezes(dependencies: {
   const freezing = createFreezing({ documents, gate, tokens, runtime })
   return {
     freezing,
+    /** The freezes in force that the principal may see in full, the oldest first. From memory where it is current. */
+    async shownTo(principal: Principal): Promise<readonly Freeze[]> {
+      if (!mightFreeze(principal)) return []
+      const freezes = await gate.list()
+      const isShown = await Promise.all(
+        freezes.map(({ selector }) =>
+          mayFreeze(principal, selector, (name) => unlessUnusable(read(name))),
+        ),
+      )
+      return freezes.filter((_, at) => isShown[at])
+    },
     registerRoutes: (server: Server, trail: Pick<AuditLog, 'change'>): void =>
       registerFreezeRoutes(server, { freezing, integrations, audit: trail }),
     start: sweeper.start,

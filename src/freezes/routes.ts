@@ -1,14 +1,14 @@
 /** `/freezes`: what an operator does first on the day of an incident. */
 import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
-import { allowsAll, allowsSome, type Principal } from '../callers/policy.ts'
+import { allowsAll, type Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { operation } from '../http/openapi/operation.ts'
 import { problems } from '../http/problems/problem.ts'
 import type { Server } from '../http/server/server.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { unlessUnusable } from '../store/integrity/record-schema.ts'
-import { managesFreezes, mayFreeze, mayLift } from './access.ts'
+import { managesFreezes, mayFreeze, mayLift, mightFreeze } from './access.ts'
 import type { Freeze } from './freeze.ts'
 import type { Freezing } from './freezing.ts'
 import {
@@ -133,9 +133,6 @@ export function registerFreezeRoutes(
     },
   )
 }
-
-const mightFreeze = (principal: Principal): boolean =>
-  managesFreezes(principal) || allowsSome(principal, 'tokens:revoke')
 
 const lacks = () =>
   new BrokerError(

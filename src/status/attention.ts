@@ -2,6 +2,7 @@
 import type { Static } from 'typebox'
 import { CERTIFICATE_REMEDY, NEAR_DAYS } from '../doctor/credential-checks.ts'
 import { PROBLEMS, type ProblemCode } from '../errors/problems.ts'
+import type { Freeze } from '../freezes/freeze.ts'
 import { membersOf } from '../grants/org-api/org-api.ts'
 import type { IntegrationView } from '../integrations/schemas/schemas.ts'
 import type { IntegrationState } from '../integrations/status.ts'
@@ -74,6 +75,45 @@ export function certificateAttention({ name, status }: View, now: number): Atten
       ['Remedy', CERTIFICATE_REMEDY],
     ],
   }
+}
+
+/** What everybody sees of a freeze who sees an integration that it selects, and what those see who may order it. */
+export type SeenFreeze = Pick<Freeze, 'id' | 'since' | 'reason'> &
+  Partial<Pick<Freeze, 'by' | 'selector'>>
+
+export const freezeAttention = ({ id, since, reason, by, selector }: SeenFreeze): Attention => ({
+  ...{ name: id, what: 'a freeze is in force' },
+  facts: [
+    ['Since', timeText(since)],
+    ['Reason', reason],
+    ...fact('Ordered by', by),
+    ...fact('Selects', selector && selectionText(selector)),
+    [
+      'Lift it',
+      `\`valetkey thaw ${id}\` or \`DELETE /freezes/${id}\`; the key needs service:manage`,
+    ],
+  ],
+})
+
+/** Most of a kind that a person reads. */
+const SELECTED_SHOWN = 10
+
+function selectionText({ integrations, labels, clientIds, orgIds, all }: Freeze['selector']) {
+  const kinds: readonly (readonly [string, readonly string[]])[] = [
+    ['integrations', integrations],
+    ['labels', Object.entries(labels).map(([key, value]) => `${key}:${value}`)],
+    ['apps', clientIds],
+    ['orgs', orgIds],
+  ]
+  if (all) return 'all integrations'
+  return kinds
+    .filter(([, values]) => values.length > 0)
+    .map(([kind, values]) => {
+      const more = values.length - SELECTED_SHOWN
+      const shown = values.slice(0, SELECTED_SHOWN).join(', ')
+      return `${kind} ${shown}${more > 0 ? ` and ${more} more` : ''}`
+    })
+    .join('; ')
 }
 
 export const unusableAttention = (name: string): Attention => ({

@@ -2,6 +2,7 @@
 import type { AuditEvents } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
 import type { Callers } from '../callers/compose.ts'
+import type { composeFreezes } from '../freezes/compose.ts'
 import type { Readiness } from '../http/server/health.ts'
 import type { Server, ServerOptions } from '../http/server/server.ts'
 import { createListed } from '../integrations/answers.ts'
@@ -25,6 +26,7 @@ interface StatusDependencies {
   readonly shown: {
     readonly integrations: Pick<IntegrationStore, 'read' | 'list'>
     readonly engine: Pick<LeaseEngine, 'status'>
+    readonly freezes: Pick<ReturnType<typeof composeFreezes>, 'shownTo'>
     readonly indexer: Indexer
     readonly counts: Pick<CallerCounts, 'read'>
     readonly seals: Pick<KeyringCare, 'replicas'>
@@ -45,7 +47,7 @@ export interface StatusPage {
 export function composeStatusPage(dependencies: StatusDependencies): StatusPage | undefined {
   const { core, settings, shown, callers, audit, onProblem } = dependencies
   if (!settings.statusPage) return undefined
-  const { integrations, engine, indexer, counts, seals, readiness } = shown
+  const { integrations, engine, freezes, indexer, counts, seals, readiness } = shown
   const { store, runtime, events, log } = core
   const { now } = runtime
   const hours = createMintHours({ documents: store.documents, events, runtime, log })
@@ -57,7 +59,7 @@ export function composeStatusPage(dependencies: StatusDependencies): StatusPage 
   const summary = createSummary({ listing: store.listing, indexer })
   const overview = createOverview({
     integrations: { read: integrations.read, page: listing.page, summaryFor: summary.of },
-    ...{ counts, hours, readiness, now, replicas: seals.replicas },
+    ...{ counts, hours, readiness, now, replicas: seals.replicas, freezesFor: freezes.shownTo },
   })
   const { sessions } = callers
   const { publicUrl } = settings

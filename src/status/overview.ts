@@ -1,6 +1,8 @@
 /** What the status page shows: for a principal, and with the same data as the API gives it. */
 import { allowsAll, type Principal } from '../callers/policy.ts'
 import { NAMED_IN_ANSWERS } from '../callers/reference-table.ts'
+import { managesFreezes } from '../freezes/access.ts'
+import type { Freeze } from '../freezes/freeze.ts'
 import type { Readiness } from '../http/server/health.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import type { createListing } from '../integrations/listing/listing.ts'
@@ -14,7 +16,9 @@ import {
   type Attention,
   certificateAttention,
   certificateLimit,
+  freezeAttention,
   NEEDY_STATES,
+  type SeenFreeze,
   stateAttention,
   unusableAttention,
   type View,
@@ -37,6 +41,8 @@ export interface Overview {
 
 interface Needs {
   readonly items: readonly Attention[]
+  /** Whether any of the items is a freeze. */
+  readonly isFrozen: boolean
   /** Whether there are more than the items. */
   readonly isCut: boolean
 }
@@ -67,6 +73,8 @@ interface OverviewDependencies {
     readonly page: ReturnType<typeof createListing>['page']
     readonly summaryFor: ReturnType<typeof createSummary>['of']
   }
+  /** The freezes that the principal may see in full. */
+  readonly freezesFor: (principal: Principal) => Promise<readonly Freeze[]>
   readonly counts: Pick<CallerCounts, 'read'>
   readonly replicas: Replicas['list']
   readonly hours: Pick<MintHours, 'read'>
@@ -79,7 +87,7 @@ const NEEDS_MAX = 20
 const DAY_MS = 86_400_000
 
 export function createOverview(dependencies: OverviewDependencies) {
-  const { integrations, counts, replicas, hours, readiness, now } = dependencies
+  const { integrations, freezesFor, counts, replicas, hours, readiness, now } = dependencies
 
   const callersOf = async (name: string): Promise<Pick<TableRow, 'callers'>> => {
     const integration = await unlessUnusable(integrations.read(name))
@@ -87,21 +95,40 @@ export function createOverview(dependencies: OverviewDependencies) {
     return rows ? { callers: rows.filter(({ lastAt }) => lastAt > now() - DAY_MS).length } : {}
   }
 
+  /** Others are seen by what they say in the integrations that they select. */
+  const seenFreezes = async (principal: Principal): Promise<readonly SeenFreeze[]> => {
+    const full = await freezesFor(principal)
+    if (managesFreezes(principal)) return full
+    const page = await integrations.page({ state: 'frozen', limit: NEEDS_MAX }, principal)
+    const seen = new Map<string, SeenFreeze>()
+    for (const { status } of page.items) {
+      const { id, since, reason } = status.frozen ?? {}
+      if (id === undefined || since === undefined || reason === undefined) continue
+      seen.set(id, { id, since: Date.parse(since), reason })
+    }
+    for (const freeze of full) seen.set(freeze.id, freeze)
+    return [...seen.values()].sort((a, b) => a.since - b.since)
+  }
+
   const needsOf = async (principal: Principal, at: number): Promise<Needs> => {
     const limit = NEEDS_MAX
     const before = new Date(certificateLimit(at)).toISOString()
-    const [ending, ...needy] = await Promise.all([
+    const [freezes, ending, ...needy] = await Promise.all([
+      seenFreezes(principal),
       integrations.page({ certificate_expires_before: before, limit }, principal),
       ...NEEDY_STATES.map((state) => integrations.page({ state, limit }, principal)),
     ])
     const unusable = new Set([ending, ...needy].flatMap(({ corrupt }) => corrupt))
     return {
       items: [
+        ...freezes.slice(0, limit).map(freezeAttention),
         ...needy.flatMap(({ items }) => items).map(stateAttention),
         ...[...unusable].map(unusableAttention),
         ...ending.items.map((view) => certificateAttention(view, at)),
       ],
-      isCut: [ending, ...needy].some(({ nextCursor }) => nextCursor !== null),
+      isFrozen: freezes.length > 0,
+      isCut:
+        freezes.length > limit || [ending, ...needy].some(({ nextCursor }) => nextCursor !== null),
     }
   }
 

@@ -3,7 +3,7 @@ import { SOON_DAYS } from '../doctor/credential-checks.ts'
 import { membersOf } from '../grants/org-api/org-api.ts'
 import { escaped, link } from '../http/pages/html-page.ts'
 import type { Summary } from '../integrations/listing/summary.ts'
-import type { IntegrationState } from '../integrations/status.ts'
+import { type IntegrationState, STATES } from '../integrations/status.ts'
 import { certificateLimit } from './attention.ts'
 import { spanText } from './durations.ts'
 import type { Overview, OverviewQuery, TableRow } from './overview.ts'
@@ -34,7 +34,7 @@ const COLUMNS = [
 const NONE = '–'
 const DAY_MS = 86_400_000
 
-export function tableOf({ table, summary, at }: Overview, query: OverviewQuery): string {
+export function tableOf({ table, needs, summary, at }: Overview, query: OverviewQuery): string {
   const { rows, corrupt, nextCursor } = table
   const { cursor, ...filter } = query
   const body = [
@@ -48,7 +48,7 @@ export function tableOf({ table, summary, at }: Overview, query: OverviewQuery):
       : [anchor('next', addressOf({ ...filter, cursor: nextCursor }), 'Next page')]),
   ]
   return [
-    filtersOf(summary, query),
+    filtersOf(summary, needs.isFrozen, query),
     ...(summary.isComplete ? [] : ['<p>The counts are of a moment ago: the index is behind.</p>']),
     '<div class="scroll" id="table" role="region" aria-label="Integrations" tabindex="0"><table>',
     '<caption>In order of name</caption>',
@@ -59,18 +59,27 @@ export function tableOf({ table, summary, at }: Overview, query: OverviewQuery):
   ].join('\n')
 }
 
-function filtersOf({ states }: Summary, { state, label }: OverviewQuery): string {
+function filtersOf(
+  { states }: Summary,
+  isFrozen: boolean,
+  { state, label }: OverviewQuery,
+): string {
   const total = states.reduce((sum, { count }) => sum + count, 0)
-  const links = states
-    .filter(({ value, count }) => count > 0 && value !== 'unusable')
-    .map(({ value, count }) =>
-      anchor(
-        `state-${value}`,
-        addressOf({ state: value as IntegrationState, ...(label !== undefined && { label }) }),
-        `${value} ${count}`,
-        value === state,
-      ),
+  const to = (value: IntegrationState | 'frozen', text: string) =>
+    anchor(
+      `state-${value}`,
+      addressOf({ state: value, ...(label !== undefined && { label }) }),
+      text,
+      value === state,
     )
+  const counts = new Map(states.map(({ value, count }) => [value, count]))
+  const links = [
+    ...STATES.filter((value) => counts.get(value) || value === state).map((value) =>
+      to(value, `${value} ${counts.get(value) ?? 0}`),
+    ),
+    // No index counts them, and they are among the others.
+    ...(isFrozen || state === 'frozen' ? [to('frozen', 'frozen')] : []),
+  ]
   const all = anchor(
     'state-all',
     addressOf(label === undefined ? {} : { label }),

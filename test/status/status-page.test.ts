@@ -3,15 +3,6 @@ import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { generateKeyring } from '../../src/crypto/keyring.ts'
-import { checkCertificate } from '../../src/doctor/credential-checks.ts'
-import {
-  certificateAttention,
-  certificateLimit,
-  stateAttention,
-  unusableAttention,
-  type View,
-} from '../../src/status/attention.ts'
-import { spanText } from '../../src/status/durations.ts'
 import { newAdminKey, startBroker, type TestBroker } from '../support/broker.ts'
 import { eventually } from '../support/eventually.ts'
 import { startRedis } from '../support/redis.ts'
@@ -178,6 +169,29 @@ t.test('a key sees what it may see, in pages', async (t) => {
   t.match(all, 'Tokens minted in the last 24 hours: 1. Refusals: 0.')
   t.match(all, /Replicas: 1/)
   t.match(all, 'the store answered')
+
+  const freeze = async (name: string) => {
+    const selector = { integrations: [name] }
+    const body = { selector, reason: `<stolen> ${name}`, revoke: false }
+    return (await call('POST', '/freezes', { body })).body.id as string
+  }
+  const ids = [await freeze('billing'), await freeze('pay-50')]
+  const [hidden = '', id = ''] = ids
+  const frozen = (await visit(url, some)).html
+  t.match(frozen, `<h3>${id}: <span class="red">a freeze is in force</span></h3>`)
+  t.match(frozen, '&lt;stolen&gt; pay-50')
+  t.match(frozen, `valetkey thaw ${id}`)
+  t.notMatch(frozen, new RegExp(`${hidden}|billing|Ordered by|Selects`))
+  t.match(frozen, '<a id="state-frozen" href="/status?state=frozen">frozen</a>')
+  const filtered = (await visit(url, some, '/status?state=frozen')).html
+  t.match(filtered, '>pay-50<')
+  t.notMatch(filtered, '>pay-49<')
+  const needs = (await visit(url, await signIn(url, adminKey))).html
+  t.match(needs, /integrations billing.*integrations pay-50/s, 'the oldest first')
+  for (const one of ids) await call('DELETE', `/freezes/${one}`)
+  t.notMatch((await visit(url, some)).html, 'state-frozen')
+  const none = (await visit(url, some, '/status?state=refused')).html
+  t.match(none, 'aria-current="page">refused 0</a>', 'the chosen state is always a link')
   const { status, html } = await visit(url, some, '/status?cursor=x')
   t.equal(status, 400)
   t.match(html, 'is not a cursor of this service')
@@ -244,51 +258,4 @@ t.test('it is off where the setting says so', async (t) => {
   }
   const front = await fetch(url, { headers: { accept: 'text/html' } })
   t.notMatch(await front.text(), '/status')
-})
-
-const DAY_MS = 86_400_000
-const viewOf = (status: object) => ({ name: 'billing', status }) as unknown as View
-const factsOf = ({ facts }: ReturnType<typeof stateAttention>) => Object.fromEntries(facts)
-
-t.test('it says what to do for each need, by name', async (t) => {
-  const lost = stateAttention(
-    viewOf({ state: 'not_connected', connection: { reason: 'refused' }, last_refusal: null }),
-  )
-  t.match(lost, { name: 'billing', what: 'not_connected' })
-  t.match(factsOf(lost), {
-    Reason: 'refused',
-    Remedy: /`POST \/integrations\/billing\/connections`/,
-  })
-  const seen = { org_id: null, user_id: '005', instance_url: 'https://other.my.salesforce.com' }
-  const other = stateAttention(viewOf({ state: 'identity_changed', identity: { seen } }))
-  t.equal(
-    factsOf(other)['Salesforce gave a token of'],
-    'user 005, at https://other.my.salesforce.com',
-  )
-  const silent = { code: 'salesforce_timeout', detail: 'No answer', at: '2026-01-31T09:05:59Z' }
-  const refused = stateAttention(viewOf({ state: 'refused', last_refusal: silent }))
-  t.match(factsOf(refused), { Cause: 'No answer', 'Last tried': '2026-01-31 09:05 UTC' })
-  t.notMatch(factsOf(refused), { 'Salesforce said': /./ })
-  t.match(factsOf(unusableAttention('billing')), { Remedy: /VALETKEY_KEYRING/ })
-})
-
-t.test('a certificate needs a person where the doctor fails it', async (t) => {
-  const now = Date.parse('2026-01-31T00:00:00Z')
-  for (const days of [-1, 0, 14, 14.9, 15, 30]) {
-    const notAfter = now + days * DAY_MS
-    // It reads no other member.
-    const { outcome } = checkCertificate({ certificate: { notAfter } } as never, now) ?? {}
-    t.equal(notAfter < certificateLimit(now), outcome === 'failed', `${days} days`)
-  }
-  const ends = (at: number) =>
-    certificateAttention(viewOf({ certificate_expires_at: new Date(at).toISOString() }), now).what
-  t.equal(ends(now + 3.5 * DAY_MS), 'its certificate ends in 3 days')
-  t.equal(ends(now - 1), 'its certificate has expired')
-  t.same([-5, 59_999, 120_000, 7_200_000, 2 * DAY_MS].map(spanText), [
-    '0 s',
-    '59 s',
-    '2 min',
-    '2 h',
-    '2 days',
-  ])
 })
