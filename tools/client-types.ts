@@ -31,6 +31,7 @@ const FILES: readonly (readonly [file: string, roots: readonly string[]])[] = [
   ],
   ['definitions', ['JWTBearerDefinition', 'JWTBearerDefinitionThatIsDeployed']],
   ['summaries', ['IntegrationSummary']],
+  ['usage', ['CallerCountList']],
   ['probes', ['DPoPReport']],
   ['integrations', []],
   ['credentials', []],

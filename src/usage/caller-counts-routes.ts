@@ -35,12 +35,30 @@ const CalledRequestSchema = Type.Object(
   { title: 'Called request' },
 )
 
+export const CallerNetworks = Type.Array(
+  Type.Object(
+    {
+      network: Type.String({
+        description:
+          'A keyed hash, which `detail.network` of `caller.new_network` has, too; with `VALETKEY_CALLER_NETWORKS=plain` the /24 of an IPv4 address or the /64 of an IPv6 address',
+      }),
+      last_on: Type.String({ format: 'date', description: 'The last day, in UTC' }),
+    },
+    { title: 'Caller network' },
+  ),
+  {
+    description:
+      'Networks that it used in the last 30 days, at most 32, the last ones first. Absent: none is stored, for example because `watch` is false',
+  },
+)
+
 const CallerCountSchema = Type.Object(
   {
     principal: Type.String(),
     first_at: Type.String({ format: 'date-time', description: 'Within the last 30 days' }),
     last_at: Type.String({ format: 'date-time' }),
     count: Type.Integer({ description: 'Tokens handed out in the last 30 days, by UTC day' }),
+    networks: Type.Optional(CallerNetworks),
     requests: Type.Optional(
       Type.Array(CalledRequestSchema, {
         description:
@@ -88,10 +106,11 @@ export function registerCallerCountsRoutes(
       const rows = await counts.read(integration)
       const page = rows.slice(from, from + limit)
       return {
-        items: page.map(({ principal, firstAt, lastAt, count, requests }) => ({
+        items: page.map(({ principal, firstAt, lastAt, count, networks, requests }) => ({
           principal,
           ...spanView({ firstAt, lastAt }),
           count,
+          ...networksView(networks),
           ...(requests && { requests: requests.map(requestView) }),
         })),
         next_cursor: from + limit < rows.length ? cursorOf(from + limit) : null,
@@ -104,6 +123,11 @@ const spanView = ({ firstAt, lastAt }: Pick<CallerRow, 'firstAt' | 'lastAt'>) =>
   first_at: new Date(firstAt).toISOString(),
   last_at: new Date(lastAt).toISOString(),
 })
+
+export const networksView = (networks: CallerRow['networks']) =>
+  networks && {
+    networks: networks.map(({ network, lastOn }) => ({ network, last_on: lastOn })),
+  }
 
 const requestView = ({ method, path, outcome, count, ...span }: RequestRow) => ({
   ...{ method, path, outcome },

@@ -35,6 +35,7 @@ import {
   keepAddresses,
   mergedNetworks,
   type NetworkNames,
+  networkRows,
   noteAddress,
   StoredNetworks,
 } from './caller-networks.ts'
@@ -235,7 +236,13 @@ export function createCallerCounts(dependencies: {
       const stored = await CALLERS.read(documents, name)
       const body = stored?.body.uid === uid ? stored.body : undefined
       const requests = requestRows(mergedRequests(requestsIn(body), new Map(), now()))
-      return withRequests(rowsOf(countsIn(body), now()), requests)
+      const rows = withRequests(rowsOf(countsIn(body), now()), requests)
+      if (!watch || !body?.networks) return rows
+      const networks = networkRows(body.networks, { uid, names: watch.names, now: now() })
+      return rows.map((row) => {
+        const own = networks.get(row.principal) ?? []
+        return own.length === 0 ? row : { ...row, networks: own }
+      })
     },
     start: task.start,
     async stop() {

@@ -28,6 +28,15 @@ export interface CallerRow {
   readonly count: number
   /** Requests to Salesforce that it named. Absent: none. */
   readonly requests?: readonly RequestRow[]
+  /** Networks that it used, the last ones first. Absent: none is stored. */
+  readonly networks?: readonly NetworkRow[]
+}
+
+export interface NetworkRow {
+  /** A keyed hash, or the network where the setting says so. */
+  readonly network: string
+  /** The last day, as `YYYY-MM-DD` in UTC. */
+  readonly lastOn: string
 }
 
 /** Requests of one kind. */

@@ -4,6 +4,7 @@ import { Type } from 'typebox'
 import type { Macs } from '../crypto/macs.ts'
 import { subnetOf } from '../http/address.ts'
 import type { BodyOf } from '../store/record-body.ts'
+import type { NetworkRow } from './caller-days.ts'
 
 /** A keyed hash or a network, the id of the sealing key (empty: the network itself), and the last day, in days since 1970. */
 const Mark = Type.Tuple([Type.String(), Type.String(), Type.Number()])
@@ -115,27 +116,55 @@ export function createNetworkNames(pseudonyms: Macs, plain: boolean) {
   }
 }
 
+/** Whose networks they are, how they are named now, and the time. */
+interface Naming {
+  readonly uid: string
+  readonly names: NetworkNames
+  readonly now: number
+}
+
+const ownerOf = (uid: string, principal: string) => JSON.stringify([uid, principal])
+
+/** Those of the last 30 days, as they are stored now. */
+const currentMarks = (principal: string, marks: readonly Mark[], { uid, names, now }: Naming) =>
+  marks
+    .filter(([, , day]) => day > Math.floor(now / DAY_MS) - DAYS)
+    .map((mark) => names.renamed(ownerOf(uid, principal), mark))
+
+/** The networks of each principal, the last ones first. */
+export const networkRows = (
+  stored: StoredNetworks,
+  naming: Naming,
+): ReadonlyMap<string, readonly NetworkRow[]> =>
+  new Map(
+    stored.map(([principal, , marks]) => [
+      principal,
+      currentMarks(principal, marks, naming)
+        .sort(([a, , day], [b, , other]) => other - day || (a < b ? -1 : 1))
+        .map(([network, , day]) => ({
+          network,
+          lastOn: new Date(day * DAY_MS).toISOString().slice(0, 10),
+        })),
+    ]),
+  )
+
 /** The stored networks with those of the addresses, and which of them are new. Nothing is new on the first day of a principal. */
 export function mergedNetworks(
   stored: StoredNetworks,
   seen: AddressesByCaller,
-  { uid, names, now }: { readonly uid: string; readonly names: NetworkNames; readonly now: number },
+  { uid, names, now }: Naming,
 ): { readonly networks: StoredNetworks; readonly found: readonly NewNetwork[] } {
   const today = Math.floor(now / DAY_MS)
-  const ownerOf = (principal: string) => JSON.stringify([uid, principal])
   const all = new Map(
-    stored.map(([principal, since, marks]) => {
-      const kept = marks.filter(([, , day]) => day > today - DAYS)
-      return [
-        principal,
-        { since, marks: kept.map((mark) => names.renamed(ownerOf(principal), mark)) },
-      ]
-    }),
+    stored.map(([principal, since, marks]) => [
+      principal,
+      { since, marks: currentMarks(principal, marks, { uid, names, now }) },
+    ]),
   )
   const count = [...all.values()].reduce((sum, { marks }) => sum + marks.length, 0)
   const found: NewNetwork[] = []
   for (const [principal, { all: addresses }] of seen) {
-    const owner = ownerOf(principal)
+    const owner = ownerOf(uid, principal)
     const known = all.get(principal)
     const begun = known && known.marks.length > 0 ? known : { since: now, marks: [] }
     const tells =

@@ -3,7 +3,7 @@ import type { ExposureReport } from './exposure.ts'
 
 const COLUMNS = [
   ...['kind', 'integration', 'principal', 'count', 'first_at', 'last_at'],
-  ...['token_id', 'minted_at', 'org_id', 'user_id', 'state'],
+  ...['token_id', 'minted_at', 'org_id', 'user_id', 'state', 'networks'],
 ] as const
 
 type Line = Partial<Record<(typeof COLUMNS)[number], string | number | null>>
@@ -14,9 +14,10 @@ export function exposureCsv(
   next: string | null,
 ): string {
   const lines: readonly Line[] = [
-    ...reads.map(({ integration, principal, count, firstAt, lastAt }) => ({
+    ...reads.map(({ integration, principal, count, firstAt, lastAt, networks = [] }) => ({
       ...{ kind: 'read', integration, principal, count },
       ...{ first_at: new Date(firstAt).toISOString(), last_at: new Date(lastAt).toISOString() },
+      networks: networks.map(({ network }) => network).join(' '),
     })),
     ...tokens.map(({ integration, tokenId, mintedAt, orgId, userId, state }) => ({
       ...{ kind: 'token', integration, token_id: tokenId, minted_at: mintedAt },

@@ -9,6 +9,7 @@ import { jsonOr } from '../http/openapi/representations.ts'
 import { problems } from '../http/problems/problem.ts'
 import type { Server } from '../http/server/server.ts'
 import { TEXT_FORMS } from '../http/text-forms.ts'
+import { CallerNetworks, networksView } from './caller-counts-routes.ts'
 import { type Exposure, type ExposureReport, TOKEN_STATES } from './exposure.ts'
 import { exposureCsv } from './exposure-csv.ts'
 
@@ -68,6 +69,7 @@ const ExposureView = Type.Object(
         count: Type.Integer({ description: 'Tokens handed out in the last 30 days, by UTC day' }),
         first_at: Type.String({ format: 'date-time', description: 'Within the last 30 days' }),
         last_at: Time,
+        networks: Type.Optional(CallerNetworks),
       }),
       { description: 'Who fetched tokens since then' },
     ),
@@ -172,10 +174,11 @@ function nameOf(cursor: string): string {
 const viewOf = (report: ExposureReport, since: number): Static<typeof ExposureView> => ({
   since: new Date(since).toISOString(),
   integrations: [...report.integrations],
-  reads: report.reads.map(({ integration, principal, count, firstAt, lastAt }) => ({
+  reads: report.reads.map(({ integration, principal, count, firstAt, lastAt, networks }) => ({
     ...{ integration, principal, count },
     first_at: new Date(firstAt).toISOString(),
     last_at: new Date(lastAt).toISOString(),
+    ...networksView(networks),
   })),
   tokens: report.tokens.map(({ integration, tokenId, mintedAt, orgId, userId, state }) => ({
     ...{ integration, token_id: tokenId, minted_at: mintedAt },

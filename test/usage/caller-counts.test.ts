@@ -62,6 +62,7 @@ eachEngine(async (t, open) => {
         await Promise.all(both.map((one) => one.stop()))
         return [...found]
       },
+      rows: () => replica(store).read(integration),
       write: (body: object) =>
         store.documents.write('callers', 'billing', JSON.stringify(body), { expected: 'absent' }),
       body: async () => (await store.documents.read('callers', 'billing'))?.body ?? '',
@@ -116,8 +117,13 @@ eachEngine(async (t, open) => {
   })
 
   t.test('networks stay known when the sealing key or the setting changes', async (t) => {
-    const { clock, setting, read, body } = await watching()
+    const { clock, setting, read, rows, body } = await watching()
+    const networks = async () => {
+      const all = (await rows()).find(({ principal }) => principal === 'a')?.networks ?? []
+      return all.map(({ network }) => network)
+    }
     await read(['a', HOME], ['a', '198.51.100.1'])
+    t.match(await networks(), [/^[\w-]{16}$/, /^[\w-]{16}$/], 'as events name them')
     clock.now += DAY_MS
     setting.keys = keys.toReversed()
     t.same(await read(['a', HOME], ['a', '198.51.100.1']), [], 'the former key still opens')
@@ -126,11 +132,22 @@ eachEngine(async (t, open) => {
     t.same(await read(['a', HOME]), [])
     t.match(await body(), '192.0.2.0/24')
     t.match(await read(['a', '203.0.113.9']), [{ network: '203.0.113.0/24' }])
+    const last = new Date(clock.now).toISOString().slice(0, 10)
+    t.match((await rows())[0], {
+      principal: 'a',
+      networks: [
+        { network: '192.0.2.0/24', lastOn: last },
+        { network: '203.0.113.0/24', lastOn: last },
+      ],
+    })
     setting.isPlain = false
+    t.notMatch(await networks(), [/\//], 'none is shown in plain text, though it is stored')
     t.same(await read(['a', '203.0.113.7']), [])
     t.notMatch(await body(), /192\.0\.2|203\.0/, 'hashed again')
     setting.keys = keys.slice(0, 1)
     t.same(await read(['a', '10.0.0.1']), [], 'nobody can tell without the key')
+    clock.now += 30 * DAY_MS
+    t.same(await networks(), [], 'of the last 30 days')
   })
 
   t.test('what a former release counted is known, and its days are compared', async (t) => {

@@ -10,21 +10,22 @@ import { partOf } from '../support/part.ts'
 
 t.test('a field of the CSV is neither two fields nor a formula', async (t) => {
   const read = { integration: 'billing', count: 2, firstAt: 0, lastAt: 1_000 }
+  const networks = ['10.1.2.0/24', '=x'].map((network) => ({ network, lastOn: '1970-01-01' }))
   const report = {
     ...{ integrations: ['billing'], tokens: [], isComplete: true },
     reads: [
       { ...read, principal: 'jwt:https://idp#a,b"c' },
-      { ...read, principal: '=HYPERLINK("x")' },
+      { ...read, principal: '=HYPERLINK("x")', networks },
     ],
   }
   const csv = exposureCsv(report, null)
   const [, one, two] = csv.split('\r\n')
   t.match(one, /^read,billing,"jwt:https:\/\/idp#a,b""c",2,1970-01-01T00:00:00.000Z,/)
-  t.match(two, /^read,billing,"'=HYPERLINK\(""x""\)",2,/)
+  t.match(two, /^read,billing,"'=HYPERLINK\(""x""\)",2,.*,10.1.2.0\/24 =x$/)
   const part = exposureCsv({ ...report, isComplete: false }, 'Y3Jt').split('\r\n')
   t.same(
     part.slice(3),
-    ['incomplete,,,,,,,,,,', 'more,,,,,,,,,,Y3Jt', ''],
+    ['incomplete,,,,,,,,,,,', 'more,,,,,,,,,,Y3Jt,', ''],
     'it tells what it lacks',
   )
 })
@@ -126,7 +127,14 @@ t.test('says who read what, and what became of each token', async (t) => {
   const of = async (query: string) => (await ask(`since=${since}&${query}`)).body
   t.match(await of('integrations=billing'), {
     integrations: ['billing'],
-    reads: [{ integration: 'billing', principal: 'admin', count: 2 }],
+    reads: [
+      {
+        integration: 'billing',
+        principal: 'admin',
+        count: 2,
+        networks: [{ network: /^[\w-]{16}$/ }],
+      },
+    ],
     tokens: [{ integration: 'billing', token_id: tokenId, org_id: orgId, state: 'live' }],
     complete: true,
     next_cursor: null,

@@ -15,7 +15,6 @@ import type {
 import type {
   AcceptedIdentity,
   AcceptedIdentityList,
-  CallerCountList,
   DoctorSReport,
   Integration,
   IntegrationList,
@@ -24,6 +23,7 @@ import type {
 } from './integrations.ts'
 import type { DPoPReport } from './probes.ts'
 import type { IntegrationSummary } from './summaries.ts'
+import type { CallerCountList } from './usage.ts'
 
 export interface IntegrationsOperations {
   /** Create or replace an integration. */

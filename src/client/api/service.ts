@@ -1,5 +1,7 @@
 // Made by `npm run generate` from openapi.yaml.
 
+import type { CallerNetwork } from './usage.ts'
+
 /** Who did what, with the result. Never contains a token or a secret. */
 export interface AuditEvent {
   /** Unique among all replicas. */
@@ -121,6 +123,8 @@ export interface Exposure {
     /** Within the last 30 days. */
     readonly first_at: string
     readonly last_at: string
+    /** Networks that it used in the last 30 days, at most 32, the last ones first. Absent: none is stored, for example because `watch` is false. */
+    readonly networks?: readonly CallerNetwork[]
   }[]
   /** Tokens that were minted since then, and the current ones. */
   readonly tokens: readonly {

@@ -1,5 +1,5 @@
 /** `valetkey policy suggest`: the smallest `requests` for each caller of an integration, from what it asked for in the last 30 days. */
-import type { CallerCount } from '../../client/api/integrations.ts'
+import type { CallerCount } from '../../client/api/usage.ts'
 import { EXITS } from '../exits.ts'
 import type { CommandInput } from '../spec.ts'
 import { withoutControls } from '../terminal.ts'
