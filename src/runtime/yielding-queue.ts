@@ -3,19 +3,20 @@
 interface YieldingQueueOptions {
   /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
-  /** Longest wait for urgent work, in milliseconds. */
-  readonly yieldMs: number
   /** Most background work at once. */
   readonly atOnce: number
+  /** Most work that waits for urgent work. Above it, the oldest begins. */
+  readonly most: number
 }
 
 interface Waiting {
-  readonly since: number
+  /** By the monotonic clock: it does not wait longer for urgent work. */
+  readonly until: number
   /** Must not reject. */
   readonly work: () => Promise<unknown>
 }
 
-export function createYieldingQueue({ monotonic, yieldMs, atOnce }: YieldingQueueOptions) {
+export function createYieldingQueue({ monotonic, atOnce, most }: YieldingQueueOptions) {
   /** In order. */
   const waiting = new Set<Waiting>()
   let urgent = 0
@@ -35,8 +36,8 @@ export function createYieldingQueue({ monotonic, yieldMs, atOnce }: YieldingQueu
     clearTimeout(timer)
     for (const next of waiting) {
       if (running >= atOnce) return
-      const spareMs = next.since + yieldMs - monotonic()
-      if (urgent > 0 && spareMs > 0) {
+      const spareMs = next.until - monotonic()
+      if (urgent > 0 && spareMs > 0 && waiting.size <= most) {
         timer = setTimeout(beginAll, spareMs).unref()
         return
       }
@@ -55,9 +56,9 @@ export function createYieldingQueue({ monotonic, yieldMs, atOnce }: YieldingQueu
       work.then(over, over)
       return work
     },
-    /** Begins in a later turn of the event loop. `work` must not reject. What still waits when the process ends is not done. */
-    later(work: () => Promise<unknown>): void {
-      waiting.add({ since: monotonic(), work })
+    /** Begins in a later turn of the event loop, in the order of the calls. `yieldMs`: the longest wait for urgent work, in milliseconds; that of work before it counts as well. `work` must not reject. What still waits when the process ends is not done. */
+    later(work: () => Promise<unknown>, yieldMs: number): void {
+      waiting.add({ until: monotonic() + yieldMs, work })
       setImmediate(beginAll)
     },
   }

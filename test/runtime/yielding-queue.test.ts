@@ -3,17 +3,17 @@ import t from 'tap'
 import { createYieldingQueue } from '../../src/runtime/yielding-queue.ts'
 import { eventually } from '../support/eventually.ts'
 
-function queueWith({ yieldMs = 60_000, atOnce = 16, monotonic = (): number => 0 } = {}) {
-  const queue = createYieldingQueue({ monotonic, yieldMs, atOnce })
+function queueWith({ atOnce = 16, most = 16, monotonic = (): number => 0 } = {}) {
+  const queue = createYieldingQueue({ monotonic, atOnce, most })
   const begun: string[] = []
   const ends = new Map<string, () => void>()
-  const later = (name: string) =>
+  const later = (name: string, yieldMs = 60_000) =>
     queue.later(() => {
       begun.push(name)
       return new Promise<void>((resolve) => {
         ends.set(name, resolve)
       })
-    })
+    }, yieldMs)
   return { queue, begun, later, end: (name: string) => ends.get(name)?.() }
 }
 
@@ -47,14 +47,22 @@ t.test('work waits while urgent work runs, however that ends', async (t) => {
 
 t.test('work that waited too long begins beside urgent work', async (t) => {
   let time = 0
-  const { queue, begun, later } = queueWith({ yieldMs: 20, monotonic: () => time })
+  const { queue, begun, later } = queueWith({ monotonic: () => time })
   void queue.urgent(new Promise(() => undefined))
-  later('a')
+  later('a', 20)
   await nextTurn()
   t.same(begun, [])
   time = 20
   await eventually(() => begun.length > 0)
   t.same(begun, ['a'])
+})
+
+t.test('only so much waits for urgent work: the oldest begins', async (t) => {
+  const { queue, begun, later } = queueWith({ most: 2 })
+  void queue.urgent(new Promise(() => undefined))
+  for (const name of ['a', 'b', 'c', 'd']) later(name)
+  await nextTurn()
+  t.same(begun, ['a', 'b'])
 })
 
 t.test('only so much runs at once, in order', async (t) => {

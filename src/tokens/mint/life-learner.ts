@@ -9,8 +9,10 @@
  * - A token is compared with its pin before it is saved, and a new pin is saved with it.
  * - A dead token gets a tombstone, is revoked at Salesforce and is replaced. For a minute, tokens of
  *   that integration are proven before they are handed out.
- * - If a replica dies before it learned the life, any replica that reads the lease 15 seconds after the
- *   mint takes over.
+ * - It waits for the mints of its replica, because callers wait for them: 20 seconds at most, and a
+ *   twentieth of the assumption, which is safe all the while.
+ * - If a replica dies before it learned the life, any replica that reads the lease 15 seconds later
+ *   takes over.
  * - A caller waits where it must: for a `min_ttl` above the assumption, and for a mint that repeats the
  *   token that the caller rejected. After nine seconds, or where the token was revoked during the wait,
  *   the lease that the integration has then answers.
@@ -22,7 +24,7 @@ import { waitFor } from '../../runtime/timeout.ts'
 import { createYieldingQueue } from '../../runtime/yielding-queue.ts'
 import type { Revoker } from '../revoke/revocation.ts'
 import type { DegradedMode } from '../serve/degraded-mode.ts'
-import type { Lease, MintResult } from '../serve/lease.ts'
+import { type Lease, learningYieldMs, type MintResult } from '../serve/lease.ts'
 import type { TokenRequirement } from '../serve/token-requirement.ts'
 import type { LeaseRecords } from './lease-records.ts'
 import type { Minter } from './mint.ts'
@@ -50,10 +52,10 @@ interface LifeLearnerDependencies {
 /** Most of a caller's time, from the begin of the mint. Then the assumption answers before the caller gives up. */
 const LEARNED_WITHIN_MS = DEADLINE_MS - 1_000
 
-/** How long it waits for mints. Far less than the assumption lasts, and less than until another replica takes over. What waits holds its opened credential in memory. */
-const YIELD_MS = 2_000
 /** At most so many lives are learned at once. */
 const AT_ONCE = 16
+/** At most so many wait for mints. What waits holds its opened credential in memory. */
+const WAITING = 10_000
 
 /** In the place of a request id in the audit. */
 const BY: Actor = { ...NOBODY, requestId: 'token-life' }
@@ -62,7 +64,7 @@ export function createLifeLearner(dependencies: LifeLearnerDependencies) {
   const { minter, records, coordinator, revoker, degraded, flights, host } = dependencies
   const { runtime, log, stopping } = host
   const { monotonic } = runtime
-  const queue = createYieldingQueue({ monotonic, yieldMs: YIELD_MS, atOnce: AT_ONCE })
+  const queue = createYieldingQueue({ monotonic, atOnce: AT_ONCE, most: WAITING })
   /** Each replica tries once for each lease that it has in memory. */
   const begun = new WeakSet<Lease>()
   const queued = new WeakSet<Lease>()
@@ -113,9 +115,12 @@ export function createLifeLearner(dependencies: LifeLearnerDependencies) {
   const beginLater = (lease: Lease) => {
     if (queued.has(lease)) return
     queued.add(lease)
-    queue.later(async () => {
-      if (!begun.has(lease)) await begin(lease)
-    })
+    queue.later(
+      async () => {
+        if (!begun.has(lease)) await begin(lease)
+      },
+      learningYieldMs(lease, runtime.now()),
+    )
   }
 
   /** The assumption is shorter than what is asked for: its life may be longer. */

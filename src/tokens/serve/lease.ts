@@ -78,14 +78,21 @@ export const configuredExpiry = (mintedAt: number, tokenLifetime: number): Expir
   source: 'configured',
 })
 
-/** How long the replica that minted a lease has to learn the life of its token, in milliseconds: two calls of 4 s, and a margin. */
+/** How long the replica that minted a lease takes at most to learn the life of its token, in milliseconds: two calls of 4 s, and a margin. */
 const LEARNING_MS = 15_000
+/** How long that may wait for mints, and the share of the assumption that it may use up. */
+const YIELDING = { mostMs: 20_000, share: 1 / 20 }
 
 /** The safe assumption, until the life of the token is known. */
-export const assumedLife = (mintedAt: number, tokenLifetime: number): TokenLife => ({
-  ...configuredExpiry(mintedAt, tokenLifetime),
-  learnBy: mintedAt + LEARNING_MS,
-})
+export function assumedLife(mintedAt: number, tokenLifetime: number): TokenLife {
+  const life = configuredExpiry(mintedAt, tokenLifetime)
+  const yieldMs = Math.min(YIELDING.mostMs, (life.expiresAt - mintedAt) * YIELDING.share)
+  return { ...life, learnBy: mintedAt + Math.round(yieldMs) + LEARNING_MS }
+}
+
+/** How long it may still wait until its replica begins to learn its life, in milliseconds. 0: no longer. */
+export const learningYieldMs = ({ learnBy = 0 }: Pick<Lease, 'learnBy'>, now: number): number =>
+  Math.max(0, learnBy - LEARNING_MS - now)
 
 const REFRESH_FROM = 0.7
 const REFRESH_SPREAD = 0.1

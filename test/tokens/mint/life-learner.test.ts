@@ -3,13 +3,18 @@ import t from 'tap'
 import type { LeaseRecords } from '../../../src/tokens/mint/lease-records.ts'
 import { createLifeLearner } from '../../../src/tokens/mint/life-learner.ts'
 import type { MintCoordinator } from '../../../src/tokens/mint/mint-coordinator.ts'
-import type { Lease, MintResult } from '../../../src/tokens/serve/lease.ts'
+import {
+  assumedLife,
+  type Lease,
+  leaseWith,
+  type MintResult,
+} from '../../../src/tokens/serve/lease.ts'
 import type { Entry } from '../../../src/tokens/serve/lease-cache.ts'
 import type { TokenRequirement } from '../../../src/tokens/serve/token-requirement.ts'
 import { entryOf, leaseOf } from '../../support/integrations.ts'
 import { testLog } from '../../support/runtime.ts'
 
-const minted = leaseOf({ expiresAt: 450_000, learnBy: 15_000 })
+const minted = leaseWith(leaseOf(), assumedLife(0, 900), { random: () => 0 })
 const another = leaseOf({ tokenId: 'another', mintedAt: 5_000, expiresAt: 450_000 })
 const BY = { principal: null, requestId: 'r' }
 
@@ -142,4 +147,24 @@ t.test('the life of a token is learned after the mints that wait', async (t) => 
   read()
   await nextTurn()
   t.same(learning, [], 'it is not yet for another replica either')
+})
+
+t.test('the life of a token waits 20 seconds for mints at most', async (t) => {
+  const { mint, mintForever, learning } = learner(
+    entryOf({ lease: minted }),
+    Promise.resolve(minted),
+  )
+  const { setTimeout } = globalThis
+  const waits: (number | undefined)[] = []
+  t.intercept(globalThis, 'setTimeout', {
+    value: (end: () => void, ms?: number) => {
+      waits.push(ms)
+      return setTimeout(end, 3_600_000)
+    },
+  })
+  mintForever()
+  await mint(0)
+  await nextTurn()
+  t.same(waits, [20_000])
+  t.same(learning, [])
 })

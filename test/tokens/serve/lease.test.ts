@@ -1,10 +1,12 @@
 import t from 'tap'
 import { Secret } from '../../../src/crypto/secret.ts'
 import {
+  assumedLife,
   configuredExpiry,
   expiryOf,
   isUsable,
   lastsLong,
+  learningYieldMs,
   refreshAtOf,
   tokenIdOf,
 } from '../../../src/tokens/serve/lease.ts'
@@ -48,6 +50,15 @@ t.test('expires_in goes before the end that the token itself states', async (t) 
 
 t.test('a configured lifetime counts half', async (t) => {
   t.same(configuredExpiry(1_000, 900), { expiresAt: 451_000, source: 'configured' })
+})
+
+t.test('the life of a token is learned early in the assumption', async (t) => {
+  const usual = assumedLife(1_000, 900)
+  t.same(usual, { expiresAt: 451_000, source: 'configured', learnBy: 36_000 })
+  t.equal(learningYieldMs(usual, 1_000), 20_000)
+  t.equal(learningYieldMs(usual, 20_999), 1)
+  t.equal(learningYieldMs(usual, 22_000), 0)
+  t.equal(learningYieldMs(assumedLife(1_000, 60), 1_000), 1_500, 'a twentieth of it')
 })
 
 t.test('a refresh is due between 70 and 80 % of the life', async (t) => {
