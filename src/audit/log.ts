@@ -102,10 +102,11 @@ export function createAuditLog(dependencies: {
       proofs: readonly ProvedLine[],
     ): Promise<void> | undefined {
       requireWritable()
+      const same = `"principal":${quotedId(asker.principal)},"action":"token.proved","integration":"${integration}","outcome":"success","request_id":"${asker.id}","token_id":"${tokenId}"`
       for (const { method, path, jti } of proofs) {
         const { id, at } = eventIds.next()
         writer.write(
-          `{"id":"${id}","at":"${at}","principal":${quotedId(asker.principal)},"action":"token.proved","integration":"${integration}","outcome":"success","request_id":"${asker.id}","token_id":"${tokenId}","detail":{"method":"${method}","path":"${path.slice(0, PATH_MAX)}","jti":"${jti}"}}\n`,
+          `{"id":"${id}","at":"${at}",${same},"detail":{"method":"${method}","path":"${path.slice(0, PATH_MAX)}","jti":"${jti}"}}\n`,
         )
       }
       return mode === 'strict' ? writer.flushed() : undefined

@@ -175,13 +175,48 @@ export const isLimited = (principal: Principal, permission: Permission, name: st
 export function passing(principal: Principal, look: () => readonly SeenRequest[]): Principal {
   if (principal.permits.every(({ requests }) => requests === undefined)) return principal
   const seen = look()
-  return { ...principal, permits: principal.permits.map((permit) => passed(permit, seen)) }
+  if (seen.length === 0) return principal
+  const passed = principal.permits.filter(
+    ({ requests }) => requests && seen.every((request) => permitsRequest(requests, request)),
+  )
+  return withPermits(principal, passed, unlimited)
 }
 
-function passed(permit: Permit, seen: readonly SeenRequest[]): Permit {
-  const { requests, ...free } = permit
-  if (requests === undefined || seen.length === 0) return permit
-  return seen.every((request) => permitsRequest(requests, request)) ? free : permit
+/** The permits with some of them free of their limit. */
+const unlimited: Choice = (permits, chosen) =>
+  permits.map((permit) => {
+    if (!chosen.includes(permit)) return permit
+    const { requests: _, ...free } = permit
+    return free
+  })
+
+/** What a principal may do while some of its permits count. Pure. */
+type Choice = (permits: readonly Permit[], chosen: readonly Permit[]) => readonly Permit[]
+
+interface Chosen {
+  readonly choice: Choice
+  readonly permits: readonly Permit[]
+  readonly principal: Principal
+}
+
+/** The last choice for each principal. */
+const choices = new WeakMap<Principal, Chosen>()
+
+/** The principal with the permits of a choice: the same object as for its last request with that choice, so that all that is remembered of a principal holds. */
+export function withPermits(
+  principal: Principal,
+  permits: readonly Permit[],
+  choice: Choice,
+): Principal {
+  const last = choices.get(principal)
+  const isSame =
+    last?.choice === choice &&
+    last.permits.length === permits.length &&
+    permits.every((permit, at) => permit === last.permits[at])
+  if (isSame) return last.principal
+  const made = { ...principal, permits: choice(principal.permits, permits) }
+  choices.set(principal, { choice, permits, principal: made })
+  return made
 }
 
 const covers = (permit: Permit, target: AccessTarget): boolean =>

@@ -1,5 +1,12 @@
 /** Which requests a proof may be signed for: patterns as in `request-pattern.ts`, and rules that no pattern loosens. Pure. */
-import { matchesRequest, readRequest, type SeenRequest, segmentsOf } from './request-pattern.ts'
+import {
+  type ClearRequest,
+  matchesRequest,
+  type RequestPattern,
+  readPatterns,
+  readRequest,
+  type SeenRequest,
+} from './request-pattern.ts'
 
 /** Why no proof is signed for a request. */
 export const PATTERN_REFUSALS = {
@@ -17,20 +24,42 @@ const WIDE: ReadonlySet<string> = new Set([
   ...['composite', 'batch', 'graph', 'graphql', 'soap', 'apexrest', 'executeanonymous'],
 ])
 
+/** A request that no rule but the patterns can refuse. */
+interface ProvenRequest extends ClearRequest {
+  /** The segments of the path, as a server may compare them. */
+  readonly names: readonly string[]
+}
+
 /** Undefined: one of the patterns permits a proof for the request. */
 export function patternRefusal(
   patterns: readonly string[],
   request: SeenRequest,
 ): PatternRefusal | undefined {
+  const read = readProven(request)
+  return typeof read === 'string' ? read : refusalBy(patterns, read)
+}
+
+/** The request, for {@link refusalBy}; or why no pattern permits a proof for it. */
+export function readProven(request: SeenRequest): ProvenRequest | PatternRefusal {
   const clear = readRequest(request)
   if (clear === undefined) return 'ambiguous'
-  const names = clear.path.map(folded)
-  if (isOfToken(names)) return 'never'
-  const matching = patterns.filter((pattern) => matchesRequest(pattern, clear))
-  if (matching.length === 0) return 'not_permitted'
-  return matching.some((pattern) => namesOutright(pattern, clear.path, names))
-    ? undefined
-    : 'unnamed'
+  const { method, path } = clear
+  const names = path.map(folded)
+  return isOfToken(names) ? 'never' : { method, path, names }
+}
+
+/** Undefined: one of the patterns permits a proof for the request. */
+export function refusalBy(
+  patterns: readonly string[],
+  request: ProvenRequest,
+): PatternRefusal | undefined {
+  let refusal: PatternRefusal | undefined = 'not_permitted'
+  for (const pattern of readPatterns(patterns)) {
+    if (!matchesRequest(pattern, request)) continue
+    if (namesOutright(pattern, request)) return undefined
+    refusal = 'unnamed'
+  }
+  return refusal
 }
 
 /** Token endpoints, identities, and what makes a session of a token. A path before `services` is that of an Experience Cloud site. */
@@ -43,14 +72,8 @@ function isOfToken(names: readonly string[]): boolean {
   )
 }
 
-function namesOutright(
-  pattern: string,
-  path: readonly string[],
-  names: readonly string[],
-): boolean {
-  const parts = segmentsOf(pattern.split(' ')[1] ?? '')
-  return names.every((name, at) => !WIDE.has(name) || parts[at] === path[at])
-}
+const namesOutright = ({ path: parts }: RequestPattern, { path, names }: ProvenRequest): boolean =>
+  names.every((name, at) => !WIDE.has(name) || parts[at] === path[at])
 
 /** Printable ASCII without `%`: nothing to decode, and nothing that folds to anything else. */
 const PLAIN = /^[!-$&-~]*$/

@@ -30,17 +30,47 @@ const SEPARATING = /[./\\%;?#]/
 /** A parameter by which Salesforce takes a POST for another method. */
 const METHOD_PARAMETER = '_httpmethod'
 
+/** A name with nothing to decode and nothing to cut off, as most are. */
+const PLAIN_NAME = /^[\w.-]*$/
+
 /** A request that cannot be read in two ways. */
-interface ClearRequest {
+export interface ClearRequest {
   readonly method: string
   /** The segments of the path, as they are written. */
   readonly path: readonly string[]
 }
 
+/** A pattern in its parts. */
+export interface RequestPattern {
+  /** `*`: any. */
+  readonly method: string
+  /** Globs of the segments of the path. */
+  readonly path: readonly string[]
+  /** The last glob stands for the rest of the path. */
+  readonly isOpen: boolean
+}
+
+/** Patterns are read once, because each request is compared with all of them. */
+const patternsRead = new WeakMap<readonly string[], readonly RequestPattern[]>()
+
+export function readPatterns(patterns: readonly string[]): readonly RequestPattern[] {
+  const known = patternsRead.get(patterns)
+  if (known) return known
+  const read = patterns.map((pattern): RequestPattern => {
+    const [method = '', glob = ''] = pattern.split(' ')
+    const path = segmentsOf(glob)
+    return { method, path, isOpen: path.at(-1) === '*' }
+  })
+  patternsRead.set(patterns, read)
+  return read
+}
+
 /** Whether one of the patterns permits the request. A request that can be read in two ways is not permitted. */
 export function permitsRequest(patterns: readonly string[], request: SeenRequest): boolean {
   const clear = readRequest(request)
-  return clear !== undefined && patterns.some((pattern) => matchesRequest(pattern, clear))
+  return (
+    clear !== undefined && readPatterns(patterns).some((pattern) => matchesRequest(pattern, clear))
+  )
 }
 
 /** Undefined: it can be read in two ways. */
@@ -49,22 +79,25 @@ export function readRequest({ method, target }: SeenRequest): ClearRequest | und
   return path === undefined || !METHOD.test(method) ? undefined : { method, path }
 }
 
-export function matchesRequest(pattern: string, { method, path }: ClearRequest): boolean {
-  const [verb = '', glob = ''] = pattern.split(' ')
-  return (verb === '*' || verb === method) && matchesPath(glob, path)
+export function matchesRequest(pattern: RequestPattern, { method, path }: ClearRequest): boolean {
+  return (pattern.method === '*' || pattern.method === method) && matchesPath(pattern, path)
 }
 
 /** The segments of an unambiguous path. */
 function readPath(target: string): readonly string[] | undefined {
   const [path = '', query] = splitAt(target, '?')
   if (path === '' || !PATH.test(path) || isAmbiguousQuery(query)) return undefined
-  const encoded = [...path.matchAll(/%([0-9A-Fa-f]{2})/g)]
-  if (encoded.some(([, hex = '']) => isAmbiguous(Number.parseInt(hex, 16)))) return undefined
-  const text = decoded(path)
-  // Some servers decode what is not UTF-8, or is longer than its character needs.
-  if (text === undefined || foldsToSeparator(text)) return undefined
+  if (path.includes('%') && isAmbiguouslyEncoded(path)) return undefined
   const segments = segmentsOf(path)
   return segments.some((segment) => DOTS.test(segment)) ? undefined : segments
+}
+
+function isAmbiguouslyEncoded(path: string): boolean {
+  const encoded = [...path.matchAll(/%([0-9A-Fa-f]{2})/g)]
+  if (encoded.some(([, hex = '']) => isAmbiguous(Number.parseInt(hex, 16)))) return true
+  const text = decoded(path)
+  // Some servers decode what is not UTF-8, or is longer than its character needs.
+  return text === undefined || foldsToSeparator(text)
 }
 
 const isAmbiguous = (byte: number): boolean =>
@@ -74,8 +107,12 @@ const foldsToSeparator = (text: string): boolean =>
   (text.match(FOLDABLE) ?? []).some((character) => SEPARATING.test(character.normalize('NFKC')))
 
 /** A slash at the end changes nothing at Salesforce. */
-export const segmentsOf = (path: string): readonly string[] =>
-  path.replace(/\/$/, '').split('/').slice(1)
+const segmentsOf = (path: string): readonly string[] => {
+  const segments = path.split('/')
+  if (segments.length > 1 && segments.at(-1) === '') segments.pop()
+  segments.shift()
+  return segments
+}
 
 function splitAt(text: string, mark: string): readonly [string, string?] {
   const at = text.indexOf(mark)
@@ -88,6 +125,7 @@ function isAmbiguousQuery(query: string | undefined): boolean {
   if (/[#\s]/.test(query)) return true
   return query.split(/[&;?]/).some((parameter) => {
     const [written] = splitAt(parameter, '=')
+    if (PLAIN_NAME.test(written)) return written.toLowerCase() === METHOD_PARAMETER
     const name = decoded(written.replaceAll('+', ' '))
     return name === undefined || bare(name) === METHOD_PARAMETER
   })
@@ -105,9 +143,7 @@ function decoded(text: string): string | undefined {
   }
 }
 
-function matchesPath(glob: string, path: readonly string[]): boolean {
-  const parts = segmentsOf(glob)
-  const isOpen = parts.at(-1) === '*'
+function matchesPath({ path: parts, isOpen }: RequestPattern, path: readonly string[]): boolean {
   if (isOpen ? path.length < parts.length : path.length !== parts.length) return false
   return parts.every((part, at) => matchesGlob(part, path[at] ?? ''))
 }

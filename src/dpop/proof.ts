@@ -57,9 +57,12 @@ export function signClaims(
 /** Bytes of each number of a signature of the curve P-256. */
 const NUMBER = 32
 
-/** RFC 7518, section 3.4: the two numbers of an ECDSA signature in DER, with their full length. A sign with `dsaEncoding` takes twice as long. */
+/** Written anew for each signature. */
+const joined = Buffer.alloc(2 * NUMBER)
+
+/** RFC 7518, section 3.4: the two numbers of an ECDSA signature in DER, with their full length, until the next call. A sign with `dsaEncoding` takes twice as long. */
 function joseForm(der: Buffer): Buffer {
-  const joined = Buffer.alloc(2 * NUMBER)
+  joined.fill(0)
   let at = elementAt(der, 0)?.from ?? 0
   for (const end of [NUMBER, 2 * NUMBER]) {
     const { from, to } = elementAt(der, at) ?? { from: at, to: at }

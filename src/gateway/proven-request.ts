@@ -1,6 +1,5 @@
 /** The request of a gateway that needs a proof, because its token is bound. Experimental. */
 import type { Principal } from '../callers/policy.ts'
-import { proving } from '../callers/proof-policy.ts'
 import type { SeenRequest } from '../callers/request-pattern.ts'
 import { tokenBound } from '../dpop/binding.ts'
 import { BrokerError } from '../errors/errors.ts'
@@ -34,7 +33,7 @@ export function provenRequest(
     ({ method, target }) => method === first?.method && target === first.target,
   )
   const asked = first && isOne ? [first] : []
-  permission.permit(principal, {
+  const prover = permission.permit(principal, {
     ...{ permission: PERMISSION, name: integration, requests: asked },
     none: () => tokenBound(integration),
     nameOf: () => 'The request',
@@ -45,6 +44,6 @@ export function provenRequest(
       'The token works with a proof for one request, so the gateway must name exactly one: its method, and its path as Salesforce gets it',
     )
   }
-  broker.requireStill(integration, proving(principal, PERMISSION, [first]))
+  broker.requireStill(integration, prover)
   return provableAt(originOf(lease), first)
 }

@@ -130,7 +130,8 @@ export async function registerGatewayRoutes(
     const hidden = { schema: { ...described.schema, hide: true } }
     const pass = (request: GatewayRequest, reply: FastifyReply) => {
       const { id, principal } = request
-      request.principal = passing(principal, () => seenIn(request))
+      const seen = seenIn(request)
+      request.principal = passing(principal, () => seen)
       const { [REJECTED]: rejected = '', [NONCE_HEADER]: nonce = '' } = request.headers
       const { integration } = request.params
       // A gateway sends both after a 401, and cannot tell which of the two Salesforce missed.
@@ -149,7 +150,7 @@ export async function registerGatewayRoutes(
       let proven: ProvableRequest | undefined
       const admit = ({ lease }: Served) => {
         proven = isBound(lease)
-          ? provenRequest(principal, lease, seenIn(request), { broker, permission })
+          ? provenRequest(principal, lease, seen, { broker, permission })
           : undefined
       }
       const write = (reply: FastifyReply, { lease }: Served) => {

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { matchesGlob } from '../../src/callers/glob.ts'
-import { allows, allowsSome, type Principal } from '../../src/callers/policy.ts'
+import { allows, allowsSome, type Principal, passing } from '../../src/callers/policy.ts'
+import { provingBy } from '../../src/callers/proof-policy.ts'
 
 const principal = (permits: Principal['permits']): Principal => ({
   id: 'api-key:billing',
@@ -65,4 +66,35 @@ t.test('nothing but the star is special in a glob', async (t) => {
   t.notOk(matchesGlob('b.lling', 'billing'))
   t.notOk(matchesGlob('billin?', 'billing'))
   t.notOk(matchesGlob('[b]illing', 'billing'))
+})
+
+t.test('the permits of a request count for it alone, whatever came before', async (t) => {
+  const limited = (permission: 'tokens:read' | 'tokens:prove') =>
+    ['query', 'limits'].map((path) => ({
+      ...{ permission, integrations: [path, 'both'], labels: {} },
+      requests: [`GET /services/data/*/${path}`],
+    }))
+  const reader = principal(limited('tokens:read'))
+  const prover = principal(limited('tokens:prove'))
+  const targets = ['query', 'limits', 'other', 'query', 'query', 'limits']
+  for (const target of targets) {
+    const request = { method: 'GET', target: `/services/data/v66.0/${target}` }
+    const reads = passing(reader, () => [request])
+    for (const name of ['query', 'limits', 'both']) {
+      const isPermitted = target === name || (name === 'both' && target !== 'other')
+      const found = provingBy(prover, 'tokens:prove', name, [request])
+      const proves = typeof found === 'object' && 'prover' in found ? found.prover : undefined
+      const asked = { name, labels: {} }
+      t.equal(allows(reads, 'tokens:read', asked), isPermitted, `${target} reads ${name}`)
+      t.equal(proves !== undefined, isPermitted, `${target} proves ${name}`)
+      t.equal(proves ? allows(proves, 'tokens:read', asked) : false, isPermitted)
+      const again = provingBy(prover, 'tokens:prove', name, [request])
+      t.same(again, found)
+    }
+  }
+  t.notOk(allows(reader, 'tokens:read', { name: 'both', labels: {} }), 'not without a request')
+  t.equal(
+    passing(reader, () => []),
+    reader,
+  )
 })

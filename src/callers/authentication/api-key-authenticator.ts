@@ -6,7 +6,12 @@ import { digestOfApiKey, idOfApiKey } from '../api-key.ts'
 import { apiKeyOf, permitsOf, principalIdOf } from '../api-key-store.ts'
 import type { Principal } from '../policy.ts'
 import type { Origin, RememberedDocuments } from '../remembered-documents.ts'
-import { type Authenticator, type RefusalCode, refusedBearer } from './authenticator.ts'
+import {
+  type Authenticator,
+  type Credentials,
+  type RefusalCode,
+  refusedBearer,
+} from './authenticator.ts'
 
 /** The remembered part of a key. It recognises the key, but does not reveal it. */
 export interface KnownApiKey {
@@ -70,17 +75,18 @@ export function createApiKeyAuthenticator(dependencies: {
     if (refusal) throw refusedBearer(refusal)
     return known.principal
   }
-  const isOf = (known: KnownApiKey | undefined, bearer: string) =>
-    timingSafeEqual(known?.digest ?? NOBODY, digestOfApiKey(bearer))
+  const sentBy = createSentKeyReader()
+  const isOf = (known: KnownApiKey | undefined, digest: Buffer) =>
+    timingSafeEqual(known?.digest ?? NOBODY, digest)
   return {
-    authenticate({ bearer }, from) {
-      if (bearer === undefined || !bearer.startsWith('vk_')) return undefined
-      const id = idOfApiKey(bearer)
-      if (id === undefined) throw refusedBearer('KEY_MALFORMED')
+    authenticate(credentials, from) {
+      const sent = sentBy(credentials)
+      if (sent === undefined) return undefined
+      const { id, digest } = sent
       const found = keys.find(id, from)
       if (found instanceof Promise)
-        return found.then((known) => check(known, isOf(known, bearer), from))
-      const isSame = isOf(found, bearer)
+        return found.then((known) => check(known, isOf(known, digest), from))
+      const isSame = isOf(found, digest)
       if (!found || isSame) return check(found, isSame, from)
       // A refusal from memory must take as long as one that needs a read.
       const lookedFor = keys.find(otherThan(id), from)
@@ -88,5 +94,28 @@ export function createApiKeyAuthenticator(dependencies: {
         ? lookedFor.then(() => check(found, false, from))
         : check(found, false, from)
     },
+  }
+}
+
+interface SentKey {
+  readonly id: string
+  readonly digest: Buffer
+}
+
+/** A connection that repeats its header has the same credentials, and their key is read and hashed once. */
+function createSentKeyReader() {
+  const read = new WeakMap<Credentials, SentKey>()
+  /** Undefined: it is no key. Throws `caller_unauthenticated`. */
+  return (credentials: Credentials): SentKey | undefined => {
+    const known = read.get(credentials)
+    if (known) return known
+    const { bearer } = credentials
+    if (bearer === undefined || !bearer.startsWith('vk_')) return undefined
+    const id = idOfApiKey(bearer)
+    if (id === undefined) throw refusedBearer('KEY_MALFORMED')
+    const sent = { id, digest: digestOfApiKey(bearer) }
+    // Credentials from elsewhere than a header are new each time.
+    if (credentials.socket) read.set(credentials, sent)
+    return sent
   }
 }

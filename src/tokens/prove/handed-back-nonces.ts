@@ -33,7 +33,7 @@ export function createHandedBackNonces(fleet: {
     of(use: NonceUse): string | undefined {
       const { thumbprint, host } = use
       const known = fleet.of(thumbprint, host)
-      const own = handed.get(keyOf(use))
+      const own = handed.size === 0 ? undefined : handed.get(keyOf(use))
       const isNewest =
         own?.thumbprint === thumbprint && own.host === host && own.insteadOf === known
       return isNewest ? own.nonce : known

@@ -1,6 +1,6 @@
 /** Whether a caller may have proofs for the requests that it names, and why not. */
 import type { Permission, Principal } from '../../callers/policy.ts'
-import { provingRefusal } from '../../callers/proof-policy.ts'
+import { provingBy } from '../../callers/proof-policy.ts'
 import type { SeenRequest } from '../../callers/request-pattern.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import { originOf } from '../serve/instance-place.ts'
@@ -29,8 +29,14 @@ interface AskedProofs {
   readonly nameOf: (at: number) => string
 }
 
-/** Throws unless one permit with `requests` permits a proof for each of them. Labels are not looked at. */
-type PermitProofs = (principal: Principal, asked: AskedProofs) => void
+/** Returns the principal for the time of these requests. Throws unless one permit with `requests` permits a proof for each of them. Labels are not looked at. */
+type PermitProofs = (principal: Principal, asked: AskedProofs) => Principal
+
+interface Permitted {
+  /** For the time of these requests. */
+  readonly prover: Principal
+  readonly placed: readonly Placed[]
+}
 
 export interface ProofPermissionDependencies {
   /** An integration in memory. */
@@ -46,9 +52,9 @@ export function createProofPermission({ known, meter }: ProofPermissionDependenc
   }
 
   const permit: PermitProofs = (principal, { permission, name, requests, none, nameOf }) => {
-    const found = provingRefusal(principal, permission, name, requests)
-    if (found === undefined) return
+    const found = provingBy(principal, permission, name, requests)
     if (found === 'forbidden') throw none()
+    if ('prover' in found) return found.prover
     const { at, refusal } = found
     const request = requests[at]
     const integration = known(name)?.integration
@@ -67,22 +73,18 @@ export function createProofPermission({ known, meter }: ProofPermissionDependenc
   return {
     permit,
     /** Before anything is looked up. Throws `request_not_allowed`, `caller_forbidden`. */
-    require(
-      principal: Principal,
-      name: string,
-      requests: readonly AskedRequest[],
-    ): readonly Placed[] {
+    require(principal: Principal, name: string, requests: readonly AskedRequest[]): Permitted {
       const placed = requests.map((request, at) => {
         const split = splitRequest(request)
         if (!split) throw refuse(principal, 'url', at)
         return split
       })
-      permit(principal, {
+      const prover = permit(principal, {
         ...{ permission: 'tokens:prove', name, requests: placed },
         none: forbidden,
         nameOf: (at) => `body/requests/${at}`,
       })
-      return placed
+      return { prover, placed }
     },
     /** Throws `request_not_allowed` if one goes elsewhere than to the instance of the lease. */
     requireAt(
@@ -90,9 +92,10 @@ export function createProofPermission({ known, meter }: ProofPermissionDependenc
       lease: Lease,
       requests: readonly Placed[],
     ): readonly ProvableRequest[] {
+      const origin = originOf(lease)
       return requests.map((request, at) => {
-        if (request.origin !== originOf(lease)) throw refuse(principal, 'host', at, lease)
-        return provableAt(request.origin, request)
+        if (request.origin !== origin) throw refuse(principal, 'host', at, lease)
+        return provableAt(origin, request)
       })
     },
   }

@@ -64,20 +64,16 @@ export function createProofSigner(dependencies: ProofSignerDependencies) {
       const { key, use } = useOf(asker.principal, lease)
       const { principal, integration, host } = use
       if (nonce !== undefined) handedBack.put(use, nonce)
-      const claims = { ath: athOfLease(lease), nonce: handedBack.of(use) }
+      const ath = athOfLease(lease)
+      const known = handedBack.of(use)
       const now = () => nowAt(host)
       const lines = requests.map(({ method, path }) => ({ method, path, jti: uniqueId() }))
       const written = audit.proved(asker, integration, lease.tokenId, lines)
-      const proofs = requests.map(({ method, url }, at) =>
-        signProof(
-          key,
-          { method, url, ...claims },
-          { now, uniqueId: () => lines[at]?.jti ?? uniqueId() },
-        ),
-      )
-      for (const { method, path } of requests) {
-        meter.signed(principal, lease, { method, path })
-      }
+      const proofs = requests.map(({ method, url }, at) => {
+        const jti = lines[at]?.jti ?? uniqueId()
+        return signProof(key, { method, url, ath, nonce: known }, { now, uniqueId: () => jti })
+      })
+      for (const { method, path } of requests) meter.signed(principal, lease, { method, path })
       return { proofs, written }
     },
   }

@@ -2,7 +2,7 @@
 import type { FastifyReply } from 'fastify'
 import { type Asking, type Gate, requireReader } from '../../callers/index.ts'
 import type { Principal } from '../../callers/policy.ts'
-import { proving } from '../../callers/proof-policy.ts'
+import { notProving, provingBy } from '../../callers/proof-policy.ts'
 import { isBound } from '../../dpop/binding.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import { operation } from '../../http/openapi/operation.ts'
@@ -11,6 +11,7 @@ import type { Server } from '../../http/server/server.ts'
 import { MINT_PROBLEMS } from '../mint/mint-problems.ts'
 import type { Served } from '../serve/broker.ts'
 import type { Lease } from '../serve/lease.ts'
+import { createLeaseTexts } from '../serve/lease-texts.ts'
 import type { HandOut } from '../serve/routes.ts'
 import { TokenParams } from '../serve/schemas.ts'
 import { secondsLeft } from '../serve/token-view.ts'
@@ -61,12 +62,12 @@ export async function registerProofRoutes(
         const { integration } = request.params
         const { requests, rejected, nonce } = request.body
         const asker = { id: request.id, principal: request.principal }
-        const asked = permission.require(asker.principal, integration, requests)
-        request.principal = proving(asker.principal, 'tokens:prove', asked)
+        const { prover, placed } = permission.require(asker.principal, integration, requests)
+        request.principal = prover
         let provable: readonly ProvableRequest[] = []
         const admit = ({ lease }: Served) => {
           if (!isBound(lease)) throw unbound(integration)
-          provable = permission.requireAt(asker.principal, lease, asked)
+          provable = permission.requireAt(asker.principal, lease, placed)
         }
         const write = (reply: FastifyReply, { lease }: Served, at: number) => {
           reply.header('content-type', JSON_TYPE)
@@ -74,7 +75,7 @@ export async function registerProofRoutes(
           // The login of the other token brought a newer nonce.
           const given = isReplaced ? undefined : nonce
           const { proofs, written } = signer.sign(asker, lease, provable, given)
-          const text = JSON.stringify(proofsView(lease, proofs, at))
+          const text = proofsText(lease, proofs, at)
           return written ? written.then(() => text) : text
         }
         const wanted = { integration, ...(rejected !== undefined && { rejected }) }
@@ -88,9 +89,12 @@ export async function registerProofRoutes(
 export const identifyProver =
   (gate: Pick<Gate, 'identify'>) =>
   async (request: Asking): Promise<Principal> => {
+    const { integration } = request.params as { readonly integration: string }
     const { requests } = request.body as { readonly requests: readonly AskedRequest[] }
     const asked = requests.map(splitRequest).filter((split) => split !== undefined)
-    return proving(await gate.identify(request), 'tokens:prove', asked)
+    const principal = await gate.identify(request)
+    const found = provingBy(principal, 'tokens:prove', integration, asked)
+    return typeof found === 'object' && 'prover' in found ? found.prover : notProving(principal)
   }
 
 const unbound = (integration: string) =>
@@ -99,12 +103,20 @@ const unbound = (integration: string) =>
     `Salesforce bound the token of ${integration} to no key, so there is nothing to prove`,
   )
 
-const proofsView = (lease: Lease, proofs: readonly string[], at: number): Proofs => ({
+const beginningOf = createLeaseTexts(
+  (lease) => `${JSON.stringify(constantOf(lease)).slice(0, -1)},"expires_in":`,
+)
+
+/** JSON of `Proofs`. A proof has no character that JSON escapes. */
+function proofsText(lease: Lease, proofs: readonly string[], at: number): string {
+  const list = proofs.length === 0 ? '[]' : `["${proofs.join('","')}"]`
+  return `${beginningOf(lease)}${secondsLeft(lease, at)},"proofs":${list}}`
+}
+
+const constantOf = (lease: Lease): Omit<Proofs, 'expires_in' | 'proofs'> => ({
   integration: lease.integration,
   token_type: 'DPoP',
   access_token: lease.accessToken.reveal(),
   token_id: lease.tokenId,
   instance_url: lease.instanceUrl,
-  expires_in: secondsLeft(lease, at),
-  proofs: [...proofs],
 })

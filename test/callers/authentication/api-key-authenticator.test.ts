@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { Socket } from 'node:net'
 import t from 'tap'
 import { digestOfApiKey, generateApiKey } from '../../../src/callers/api-key.ts'
 import { createApiKeyAuthenticator } from '../../../src/callers/authentication/api-key-authenticator.ts'
@@ -12,6 +13,7 @@ const REFUSED = { code: 'caller_unauthenticated', status: 401 }
 function setUp() {
   let time = 1_000_000
   let isAway = false
+  let isDeleted = false
   const made = generateApiKey(randomBytes)
   const reads: string[] = []
   const keys = createRememberedDocuments({
@@ -20,11 +22,13 @@ function setUp() {
       async read(_kind, id): Promise<DocumentRecord | undefined> {
         reads.push(id)
         if (isAway) throw new BrokerError('store_unavailable', 'the store does not answer')
-        return id === made.id ? { id, version: 1, body: made.key.reveal() } : undefined
+        return id === made.id && !isDeleted
+          ? { id, version: 1, body: made.key.reveal() }
+          : undefined
       },
     },
     memory: {
-      stream: { isCurrent: () => true, epoch: () => 1, silentForMs: () => 0 },
+      stream: { isCurrent: () => true, epoch: () => (isDeleted ? 2 : 1), silentForMs: () => 0 },
       isSlow: () => false,
       monotonic: () => time,
       degradedMs: 900_000,
@@ -40,8 +44,12 @@ function setUp() {
     made,
     reads,
     ask: async (bearer: string) => authenticator.authenticate({ bearer }),
+    authenticate: authenticator.authenticate,
     pass: (ms: number) => {
       time += ms
+    },
+    deleteKey: () => {
+      isDeleted = true
     },
     loseStore: () => {
       isAway = true
@@ -82,4 +90,15 @@ t.test('the right secret is answered from memory, whatever was tried with its id
   const before = reads.length
   t.match(await ask(made.key.reveal()), { name: 'it' })
   t.equal(reads.length, before)
+})
+
+t.test('a key that a connection repeats counts for as long as it is there', async (t) => {
+  const { made, authenticate, deleteKey } = setUp()
+  const credentials = { bearer: made.key.reveal(), socket: new Socket() }
+  const ask = async (of = credentials) => authenticate(of)
+  for (let times = 0; times < 3; times += 1) t.match(await ask(), { name: 'it' })
+  await t.rejects(ask({ ...credentials, bearer: forged(made.id) }), REFUSED)
+  t.match(await ask(), { name: 'it' })
+  deleteKey()
+  await t.rejects(ask(), REFUSED)
 })
