@@ -1,6 +1,6 @@
 /** Whether an answer is one that `openapi.yaml` publishes: its status, its media type, its documented headers and its body. */
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
-import addFormats from 'ajv-formats'
+import type { ValidateFunction } from 'ajv/dist/2020.js'
+import { createValidators } from './published-validators.ts'
 
 export interface Exchange {
   readonly method: string
@@ -21,7 +21,7 @@ export interface PublishedAnswers {
   faultsOfRefusal(exchange: Pick<Exchange, 'status' | 'headers' | 'body'>): readonly string[]
 }
 
-type Schema = Readonly<Record<string, unknown>>
+export type Schema = Readonly<Record<string, unknown>>
 
 interface Response {
   readonly $ref?: string
@@ -61,27 +61,15 @@ const PROBLEM = 'application/problem+json'
 /** What a path that is not published may be answered with, and a method that a path does not take. */
 const OUTSIDE = new Set([400, 401, 404, 405, 408, 413, 414, 415, 431, 500])
 
-export function createPublishedAnswers(document: OpenapiDocument): PublishedAnswers {
-  // Whether the schemas are right is checked once, by `test/gates/generated-files.test.ts`, and not in each process.
-  const unchecked = { validateSchema: false }
-  const ajv = addFormats.default(
-    new Ajv2020({ ...unchecked, strict: false, allErrors: true, logger: false }),
-  )
-  const closed = withClosedObjects(document)
-  ajv.addSchema(closed, 'openapi')
+/** `folder`: where compiled validators are kept for other processes. Default: nowhere. */
+export function createPublishedAnswers(
+  document: OpenapiDocument,
+  folder?: string,
+): PublishedAnswers {
+  const validatorAt = createValidators(document, folder)
   const routes = routesOf(document)
-  const validators = new Map<string, ValidateFunction>()
   /** The last body of each response that was right: most come again as they were. */
   const right = new Map<string, string>()
-
-  const validatorAt = (pointer: readonly string[]): ValidateFunction => {
-    const key = pointer.map((part) => part.replaceAll('~', '~0').replaceAll('/', '~1')).join('/')
-    const known = validators.get(key)
-    if (known) return known
-    const made = ajv.compile({ $ref: `openapi#/${encodeURI(key)}` })
-    validators.set(key, made)
-    return made
-  }
 
   const faultsOfBody = (body: string, type: string, pointer: readonly string[]) => {
     const key = pointer.join(' ')
@@ -136,7 +124,13 @@ export function createPublishedAnswers(document: OpenapiDocument): PublishedAnsw
       if (!response) {
         return method === 'HEAD' && status === 405 ? [] : [`${status} is not published`]
       }
-      const faults = faultsOfHeaders(response, headers, ajv)
+      const place =
+        shared === undefined
+          ? ['paths', route.path, nameOf(route, operation), 'responses', String(status)]
+          : ['components', 'responses', shared]
+      const faults = faultsOfHeaders(response, headers, (name) =>
+        validatorAt([...place, 'headers', name, 'schema']),
+      )
       if (method === 'HEAD') return faults
       if (!response.content) return body === '' ? faults : [...faults, 'no body is published']
       const type = mediaTypeOf(headers)
@@ -144,10 +138,6 @@ export function createPublishedAnswers(document: OpenapiDocument): PublishedAnsw
         return [...faults, `the media type ${type} is not published for ${status}`]
       }
       if (!response.content[type]?.schema) return faults
-      const place =
-        shared === undefined
-          ? ['paths', route.path, nameOf(route, operation), 'responses', String(status)]
-          : ['components', 'responses', shared]
       const pointer = [...place, 'content', type]
       return [...faults, ...faultsOfBody(body, type, [...pointer, 'schema'])]
     },
@@ -166,14 +156,17 @@ export function createPublishedAnswers(document: OpenapiDocument): PublishedAnsw
 function faultsOfHeaders(
   response: Response,
   headers: Readonly<Record<string, string>>,
-  ajv: Ajv2020,
+  validatorOf: (name: string) => ValidateFunction,
 ): readonly string[] {
   return Object.entries(response.headers ?? {}).flatMap(([name, { required, schema }]) => {
     const value = headers[name.toLowerCase()]
     if (value === undefined) return required ? [`the header ${name} is missing`] : []
     const isWhole = schema?.type === 'integer' || schema?.type === 'number'
-    const isRight = schema === undefined || ajv.validate(schema, isWhole ? Number(value) : value)
-    return isRight ? [] : [`the header ${name} ${ajv.errorsText()}`]
+    if (schema === undefined) return []
+    const validate = validatorOf(name)
+    if (validate(isWhole ? Number(value) : value)) return []
+    const why = (validate.errors ?? []).map(({ message }) => `data ${message}`).join(', ')
+    return [`the header ${name} ${why}`]
   })
 }
 
@@ -222,53 +215,4 @@ function parsed(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-/**
- * What the document does not name is not published: an object that lists its members, and says nothing
- * of others, has no others. Parts of an `allOf` see only their own members, and stay open.
- */
-function withClosedObjects(document: OpenapiDocument): OpenapiDocument {
-  const open = new Set<string>()
-  walk(document, (node) => {
-    for (const part of Array.isArray(node.allOf) ? node.allOf : []) {
-      if (isNode(part) && typeof part.$ref === 'string') open.add(part.$ref)
-    }
-  })
-  const close = (value: unknown, isPart: boolean): unknown => {
-    if (Array.isArray(value)) return value.map((inner) => close(inner, isPart))
-    if (!isNode(value)) return value
-    const visited = Object.fromEntries(
-      Object.entries(value).map(([member, inner]) => [member, close(inner, member === 'allOf')]),
-    )
-    const isClosable =
-      !isPart &&
-      value.type === 'object' &&
-      isNode(value.properties) &&
-      !('additionalProperties' in value)
-    return isClosable ? { ...visited, unevaluatedProperties: false } : visited
-  }
-  const schemas = Object.fromEntries(
-    Object.entries(document.components.schemas).map(([name, schema]) => [
-      name,
-      close(schema, open.has(`#/components/schemas/${name}`)) as Schema,
-    ]),
-  )
-  return {
-    paths: close(document.paths, false) as OpenapiDocument['paths'],
-    components: {
-      schemas,
-      responses: close(document.components.responses ?? {}, false) as Record<string, Response>,
-    },
-  }
-}
-
-const isNode = (value: unknown): value is Schema =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-function walk(value: unknown, visit: (node: Schema) => void): void {
-  if (Array.isArray(value)) for (const inner of value) walk(inner, visit)
-  if (!isNode(value)) return
-  visit(value)
-  for (const inner of Object.values(value)) walk(inner, visit)
 }
