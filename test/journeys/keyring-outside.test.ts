@@ -98,14 +98,17 @@ t.test('a fleet moves into the vault, rotates there, and comes back', { skip }, 
   t.equal((await call('POST', '/keyring/reseal')).status, 202)
   t.match((await keyringOf(fleet)).keys, [{ wrapped_by: { key_version: 2 } }])
   await vault.bao.call('POST', `transit/keys/${KEY}/config`, { min_decryption_version: 2 })
-  await become('vault-transit:main,vault-transit:second')
-  await become('vault-transit:second,vault-transit:main')
-  await resealed(t, fleet)
-  await become('vault-transit:second')
-  t.match((await keyringOf(fleet)).keys, [{ wrapped_by: { name: 'second', key_version: 2 } }])
-
-  await become(`vault-transit:second,${own}`)
-  await become(`${own},vault-transit:second`)
+  // Each step starts each replica anew: from one key of the vault to another with `VALETKEY_TEST_LONG=1`.
+  if (IS_LONG) {
+    await become('vault-transit:main,vault-transit:second')
+    await become('vault-transit:second,vault-transit:main')
+    await resealed(t, fleet)
+    await become('vault-transit:second')
+    t.match((await keyringOf(fleet)).keys, [{ wrapped_by: { name: 'second', key_version: 2 } }])
+  }
+  const last = IS_LONG ? 'vault-transit:second' : 'vault-transit:main'
+  await become(`${last},${own}`)
+  await become(`${own},${last}`)
   await resealed(t, fleet)
   await become(own)
   t.match((await keyringOf(fleet)).keys, [{ state: 'sealing', wrapped_by: null }])
