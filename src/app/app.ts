@@ -105,17 +105,17 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
 
   const writer = createAuditWriter({ output: environment.auditOutput, monotonic, log })
   const audit = createAuditLog({ writer, store, mode: config.audit, events, runtime, log })
-  const salesforce = composeSalesforce({
-    ...{ settings: config, lookup, watched: metering.outbound, stopping: stopping.signal },
-    ...{ changes: store.changes, runtime, log },
-  })
-  events.on('store.changed', salesforce.nonces.heard)
-  const { hosts, proxy, outbound, endpoint } = salesforce
-
   const signers = composeSigners({
     settings: readSigners(config.signersFile, readFile),
     ...{ meter: metering.signers, runtime, log },
   })
+  const salesforce = composeSalesforce({
+    ...{ settings: config, lookup, watched: metering.outbound, stopping: stopping.signal },
+    ...{ proofs: { signers, changes: store.changes }, runtime, log },
+  })
+  events.on('store.changed', salesforce.nonces.heard)
+  const { hosts, proxy, outbound, endpoint } = salesforce
+
   const integrations = composeIntegrations({
     ...{ core, audit, signers, hosts, grantTrouble: grantTrouble(config) },
     requiresCodes: () => requirement.stage() === 'b',
@@ -232,7 +232,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const userInfo = createUserInfoSource({ outbound, hosts, monotonic, log })
   await composeSoap(server, { ...doors, soap: { isOn: config.soapLogin, userInfo } })
   const proofs = composeProofs({
-    ...{ salesforce, runtime, audit, known: engine.cache.known },
+    ...{ salesforce, signers, runtime, audit, known: engine.cache.known },
     meter: createProofUsage({ counts, count: metering.proof, now: runtime.now }),
   })
   await registerGateway(server, {

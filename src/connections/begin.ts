@@ -3,13 +3,14 @@ import { BrokerError } from '../errors/errors.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { ClientOf } from './client.ts'
 import type { Connection, Flow } from './connection.ts'
+import type { DpopKeyFor } from './connection-keys.ts'
 import type { DeviceFlow } from './device-flow.ts'
 import type { Beginning, WebServerFlow } from './web-server-flow.ts'
 
 /** `shown`: the answer to the operator, with the data for the person at Salesforce. */
 export type BeginConnection = (
   flow: Flow,
-  begun: Omit<Beginning, 'clientId' | 'replaces'>,
+  begun: Omit<Beginning, 'clientId' | 'dpopKey' | 'replaces'>,
 ) => Promise<{ readonly connection: Connection; readonly shown: object }>
 
 const DEVICE_WARNING =
@@ -20,14 +21,19 @@ export function createBeginConnection(dependencies: {
   readonly webServerFlow: Pick<WebServerFlow, 'begin'> | undefined
   readonly deviceFlow: Pick<DeviceFlow, 'begin'>
   readonly clientOf: ClientOf
+  readonly dpopKeyFor: DpopKeyFor
   /** The family of refresh tokens of the integration. Null: none. */
   readonly familyOf: (integration: Integration) => Promise<string | null>
 }): BeginConnection {
-  const { webServerFlow, deviceFlow, clientOf, familyOf } = dependencies
+  const { webServerFlow, deviceFlow, clientOf, dpopKeyFor, familyOf } = dependencies
   return async (flow, begun) => {
     const { integration } = begun
     const { clientId } = await clientOf(integration)
-    const beginning = { ...begun, clientId, replaces: await familyOf(integration) }
+    const beginning = {
+      ...{ ...begun, clientId },
+      dpopKey: await dpopKeyFor(integration),
+      replaces: await familyOf(integration),
+    }
     if (flow === 'device') {
       const { connection, userCode, verificationUri } = await deviceFlow.begin(beginning)
       return {

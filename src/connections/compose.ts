@@ -20,6 +20,7 @@ import { createBeginConnection } from './begin.ts'
 import { registerCallbackRoute } from './callback-route.ts'
 import { createClientOf } from './client.ts'
 import { type ConnectionStatus, type Flow, hasConnectionEnded } from './connection.ts'
+import { createConnectionKeys } from './connection-keys.ts'
 import { createConnectionStore } from './connection-store.ts'
 import { createDeviceFlow, TURN_MS } from './device-flow.ts'
 import { createDevicePoller } from './device-poller.ts'
@@ -88,6 +89,7 @@ export function composeConnections(dependencies: {
     end: createEnd({ connections: stored, audit, onEnded: meter.ended, now, log }),
   }
   const schedule = createDeviceSchedule({ documents, now, turnMs: TURN_MS })
+  const dpopKeyFor = createConnectionKeys({ integrations, signers: grants.signers })
   const shared = { connections, endpoint, finish, clientOf }
   const webServerFlow =
     publicUrl === undefined
@@ -98,7 +100,9 @@ export function composeConnections(dependencies: {
           ...{ randomBytes, now },
         })
   const deviceFlow = createDeviceFlow({ ...shared, schedule, runtime, log })
-  const begin = createBeginConnection({ webServerFlow, deviceFlow, clientOf, familyOf })
+  const begin = createBeginConnection({
+    ...{ webServerFlow, deviceFlow, clientOf, dpopKeyFor, familyOf },
+  })
   const poller = createDevicePoller({ schedule, flow: deviceFlow, audit, runtime, log })
   wakeByDocuments(core, poller, DEVICE_POLL_KIND)
 

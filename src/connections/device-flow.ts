@@ -1,7 +1,5 @@
 /** The device flow: an operator begins it, a person at Salesforce enters a code and decides, and this service polls for the result. */
 
-import { generateDpopKey } from '../dpop/dpop-key.ts'
-import { asksForBound } from '../dpop/dpop-rule.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { pollDevice } from '../grants/device-flow.ts'
 import { refusalOf } from '../grants/refusals/refusals.ts'
@@ -97,7 +95,14 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies) {
 
   return {
     /** Throws Salesforce's answer. */
-    async begin({ integration, clientId, scopes, authorise, ...begun }: Beginning): Promise<{
+    async begin({
+      integration,
+      clientId,
+      dpopKey,
+      scopes,
+      authorise,
+      ...begun
+    }: Beginning): Promise<{
       readonly connection: Connection
       readonly userCode: string
       readonly verificationUri: string
@@ -108,7 +113,6 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies) {
       )
       const { deviceCode, userCode, verificationUri, intervalMs, lifetimeMs } = code
       const id = runtime.uniqueId()
-      const dpopKey = asksForBound(integration) ? generateDpopKey() : undefined
       const beganAt = now()
       await authorise()
       const connection = await connections.create(
@@ -150,7 +154,10 @@ function isTooLate(error: unknown, { expiresAt }: Connection, now: number): bool
   return isOfCode && now > expiresAt - LONGEST_PAUSE_MS
 }
 
-const PASSING = ['salesforce_unavailable', 'salesforce_timeout', 'store_unavailable']
+const PASSING = [
+  ...['salesforce_unavailable', 'salesforce_timeout', 'store_unavailable'],
+  'signer_unavailable',
+]
 
 /** Whether a later poll may succeed. */
 function mayPass(error: unknown): boolean {

@@ -2,8 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Absent } from '../callers/permission-resolver.ts'
 import { Secret } from '../crypto/secret.ts'
-import { generateDpopKey } from '../dpop/dpop-key.ts'
-import { asksForBound } from '../dpop/dpop-rule.ts'
+import type { StoredDpopKey } from '../dpop/dpop-key.ts'
 import { isStoreTrouble } from '../errors/errors.ts'
 import { classify } from '../grants/refusals/refusals.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint/token-endpoint.ts'
@@ -18,6 +17,8 @@ import { type Client, connectionFailed, endingAfter, type Finish } from './finis
 export interface Beginning {
   readonly integration: Integration
   readonly clientId: string
+  /** The key that the tokens are to be bound to. Absent: they are not. */
+  readonly dpopKey?: StoredDpopKey | undefined
   /** The current family of refresh tokens. */
   readonly replaces: string | null
   /** Null: all scopes of the app. */
@@ -127,10 +128,9 @@ export function createWebServerFlow(dependencies: {
   }
 
   return {
-    async begin({ integration, clientId, replaces, scopes, by, requestId, authorise }) {
+    async begin({ integration, clientId, dpopKey, replaces, scopes, by, requestId, authorise }) {
       const state = { id: random(16), secret: random(32) }
       const codeVerifier = new Secret(random(64))
-      const dpopKey = asksForBound(integration) ? generateDpopKey() : undefined
       const beganAt = now()
       await authorise()
       const connection = await connections.create(

@@ -18,6 +18,7 @@ import {
 } from './credential.ts'
 import { type CredentialInput, checkShape, has, hasKey } from './credential-input.ts'
 import { checkClientSecret, checkRefreshToken } from './credential-text.ts'
+import { createProofKeyFinder } from './dpop-keys.ts'
 import type { FreshCredential } from './fresh-credential.ts'
 import { NO_REMARKS, type Remarks, readCertificate, readKeyMaterial } from './key-material.ts'
 import { createOutsideIntake } from './outside-intake.ts'
@@ -40,7 +41,7 @@ interface IntakeOptions {
 }
 
 interface IntakeDependencies {
-  readonly signers: Pick<Signers, 'find' | 'sign' | 'makesVersions' | 'referenceFor'>
+  readonly signers: Pick<Signers, 'find' | 'sign' | 'prove' | 'makesVersions' | 'referenceFor'>
   readonly outside: OutsideSecrets
   readonly now: () => number
   readonly uniqueId: () => string
@@ -195,6 +196,7 @@ export function createIntake({ signers, outside, now, uniqueId }: IntakeDependen
       const { input, leave } = await fromVault.fetched(given, name)
       return leave(await taken(input, needed, name, options))
     },
+    withProofKey: createProofKeyFinder(signers),
     sourcesOf: fromVault.sourcesOf,
     reread: fromVault.reread,
     /** Throws `request_invalid` if the key cannot be rotated by itself, because its signer makes no versions. */

@@ -7,6 +7,7 @@ import { refusalOf, refusalRow } from '../grants/refusals/refusals.ts'
 import type { TokenAnswer } from '../grants/token-endpoint/token-answer.ts'
 import { wasNeverSent } from '../http/outbound/outbound.ts'
 import { within } from '../runtime/timeout.ts'
+import { isOfSigner } from '../signers/signing-problem.ts'
 import { untilWritten } from '../store/compare-and-set.ts'
 import type { CustodyRecord } from '../store/custody.ts'
 import { checkSettled, connectionOf, notConnected, SETTLE_MS, unsettled } from './connection.ts'
@@ -95,9 +96,10 @@ export function createExchange(dependencies: {
       throw notConnected(target.name, 'refresh_token_refused', null, error)
     }
     if (reason === 'request_in_progress') throw unsettled(SETTLE_MS, error)
+    // Without a proof, nothing was sent but what Salesforce refused for its nonce.
     const isBeforeUse =
       reason === undefined
-        ? error instanceof BrokerError && wasNeverSent(error.cause)
+        ? error instanceof BrokerError && (wasNeverSent(error.cause) || isOfSigner(error))
         : BEFORE_USE.has(reason) || refusalRow(reason).signature === true
     if (isBeforeUse) await intents.takeBack(target, id)
     throw error

@@ -1,5 +1,6 @@
 /** The integration to examine: from the store or from a file. */
 import type { Credential } from '../credentials/credential.ts'
+import type { StoredDpopKey } from '../dpop/dpop-key.ts'
 import type { BrokerError } from '../errors/errors.ts'
 import type { OpenCredential } from '../grants/grant.ts'
 import type { Integration } from '../integrations/integration.ts'
@@ -18,6 +19,8 @@ export interface DiagnosisTarget {
   readonly secretTrouble?: BrokerError
   /** Throws `record_corrupt`, and the problem of a secret that its vault did not give. */
   open(credential: Credential): Promise<OpenCredential>
+  /** The key at a signer for proofs, if the definition names one. Throws `record_corrupt`. */
+  proofKey?(): Promise<StoredDpopKey | undefined>
   /** Called before each login. Throws `login_budget_exhausted` or `store_unavailable`. */
   charge(): Promise<void>
   /** Mints without retries. Throws what a mint throws. */

@@ -1,7 +1,9 @@
 /** Examines integrations of the store. Concurrent requests for one integration share a run. */
 import type { Actor } from '../audit/event.ts'
 import { type Credential, openCredential } from '../credentials/credential.ts'
+import { atSignerIn } from '../credentials/dpop-keys.ts'
 import type { OutsideSecrets } from '../credentials/outside-secrets.ts'
+import { proofKeyIn } from '../dpop/dpop-rule.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { type Integration, presentsRefreshToken } from '../integrations/integration.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
@@ -27,10 +29,11 @@ export function createDoctorService(dependencies: DoctorServiceDependencies) {
   const underWay = new Map<string, Promise<Report>>()
 
   const targetOf = (
-    { integration }: SealedIntegration,
+    sealed: SealedIntegration,
     owner: SealedIntegration | undefined,
     by: Actor,
   ): DiagnosisTarget => {
+    const { integration } = sealed
     const credentials = owner?.integration.credentials ?? []
     return {
       integration,
@@ -44,6 +47,8 @@ export function createDoctorService(dependencies: DoctorServiceDependencies) {
         }
         return openCredential(secret)
       },
+      proofKey: async () =>
+        proofKeyIn(integration) ? atSignerIn((await sealed.open()).dpopKeys) : undefined,
       ...(owner && troubleIn(secretTrouble(owner.integration.name))),
       charge: () => mint.charge(integration),
       mint: (charge) => mint.mint(integration, charge, by),

@@ -124,7 +124,7 @@ export function createDoctor(dependencies: DoctorDependencies) {
       const { name, loginUrl } = target.integration
       const look = () => checkHost(loginUrl, dependencies)
       const { checks: ofHost, isReachable } = await recentHosts.findings(loginUrl, look)
-      const signer = isOk(definition) ? signerOf(target, active, held) : undefined
+      const signer = isOk(definition) ? await signerOf(target, active, held) : undefined
       const inTheWay = signer ? blocking(ofHost, isReachable) : definition.check
       const skip = () => [skipped('mint', inTheWay ?? definition.check), ...withoutToken('mint')]
       const instead = target.tokenWarning && isOk(definition) ? [target.tokenWarning] : undefined
@@ -155,14 +155,14 @@ async function openActive(
   }
 }
 
-function signerOf(
-  { integration }: DiagnosisTarget,
+async function signerOf(
+  { integration, proofKey }: DiagnosisTarget,
   active: Credential | undefined,
   held: OpenCredential | BrokerError | undefined,
-): Signer | undefined {
+): Promise<Signer | undefined> {
   const clientId = clientIdOf(integration, active)
   if (clientId === undefined || !held || held instanceof BrokerError) return undefined
-  return { clientId, credential: held, ...trialKeyFor(integration) }
+  return { clientId, credential: held, ...trialKeyFor(integration, await proofKey?.()) }
 }
 
 function checkDefinition(

@@ -7,16 +7,28 @@ import {
   type KeyObject,
 } from 'node:crypto'
 import { Type } from 'typebox'
+import type { RemoteKey } from '../signers/remote-key.ts'
 import type { BodyOf } from '../store/record-body.ts'
 import { asksForBound } from './dpop-rule.ts'
 
-/** As it is stored. Only sealed bodies contain it. */
-export const StoredDpopKey = Type.Object({
-  /** Base64url SHA-256 of the public key (RFC 7638), 43 characters. */
-  thumbprint: Type.String(),
-  /** PKCS#8 in PEM. */
-  privateKey: Type.String(),
-})
+/** Base64url SHA-256 of the public key (RFC 7638), 43 characters. */
+const Thumbprint = Type.String()
+
+/** As it is stored. Only sealed bodies contain it, so that nobody can exchange it in the store. */
+export const StoredDpopKey = Type.Union([
+  Type.Object({
+    thumbprint: Thumbprint,
+    /** PKCS#8 in PEM. */
+    privateKey: Type.String(),
+  }),
+  /** The key is at a signer. */
+  Type.Object({
+    thumbprint: Thumbprint,
+    remote: Type.Unsafe<RemoteKey>(
+      Type.Object({ name: Type.String(), key: Type.String(), publicKey: Type.String() }),
+    ),
+  }),
+])
 
 export type StoredDpopKey = BodyOf<typeof StoredDpopKey>
 
@@ -24,13 +36,13 @@ export type StoredDpopKey = BodyOf<typeof StoredDpopKey>
 export interface DpopKey {
   /** The `jkt` of what is bound to it. */
   readonly thumbprint: string
-  readonly privateKey: KeyObject
+  readonly privateKey: KeyObject | RemoteKey
   /** The first part of each proof: its header in base64url. */
   readonly header: string
 }
 
 /** Makes a new key. It takes about 0.1 ms. */
-export function generateDpopKey(): StoredDpopKey {
+export function generateDpopKey(): StoredDpopKey & { readonly privateKey: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   return {
     thumbprint: thumbprintOf(publicJwkOf(publicKey)),
@@ -38,11 +50,24 @@ export function generateDpopKey(): StoredDpopKey {
   }
 }
 
-/** A key for requests whose token nobody keeps, where the rule asks for bound tokens. */
-export const trialKeyFor = (
+/** A key for requests whose token nobody keeps, where the rule asks for bound tokens. `atSigner`: the one that the rule names, if it names one. */
+export function trialKeyFor(
   owner: Parameters<typeof asksForBound>[0],
-): { readonly dpopKey?: StoredDpopKey } =>
-  asksForBound(owner) ? { dpopKey: generateDpopKey() } : {}
+  atSigner: StoredDpopKey | undefined,
+): { readonly dpopKey?: StoredDpopKey } {
+  if (!asksForBound(owner)) return {}
+  return { dpopKey: atSigner ?? generateDpopKey() }
+}
+
+/** A key at a signer, with the curve P-256. */
+export const storedAway = (remote: RemoteKey): StoredDpopKey => ({
+  thumbprint: thumbprintOf(publicJwkOf(createPublicKey(remote.publicKey))),
+  remote,
+})
+
+/** Where the key is, if it is at a signer. */
+export const signerKeyOf = (stored: StoredDpopKey | undefined): RemoteKey | undefined =>
+  stored && 'remote' in stored ? stored.remote : undefined
 
 /** Opened keys, so that a proof parses none. */
 const opened = new WeakMap<StoredDpopKey, DpopKey>()
@@ -51,8 +76,10 @@ const opened = new WeakMap<StoredDpopKey, DpopKey>()
 export function openDpopKey(stored: StoredDpopKey): DpopKey {
   const known = opened.get(stored)
   if (known) return known
-  const privateKey = createPrivateKey(stored.privateKey)
-  const jwk = publicJwkOf(createPublicKey(privateKey))
+  const privateKey = 'remote' in stored ? stored.remote : createPrivateKey(stored.privateKey)
+  const jwk = publicJwkOf(
+    'publicKey' in privateKey ? createPublicKey(privateKey.publicKey) : createPublicKey(privateKey),
+  )
   const header = { typ: 'dpop+jwt', alg: 'ES256', jwk }
   const key: DpopKey = {
     thumbprint: thumbprintOf(jwk),

@@ -1,7 +1,8 @@
 /** Signs DPoP proofs (RFC 9449, section 4.2). */
 import { createHash, sign } from 'node:crypto'
-import { elementAt } from '../crypto/der.ts'
+import { joseSignature } from '../crypto/ecdsa.ts'
 import type { Secret } from '../crypto/secret.ts'
+import type { Signers } from '../signers/signers.ts'
 import type { DpopKey } from './dpop-key.ts'
 
 /** The request that a proof is for. */
@@ -16,21 +17,26 @@ interface ProvenRequest {
   readonly nonce?: string | undefined
 }
 
+/** Signs with keys that are at signers. */
+export type ProofSigning = Pick<Signers, 'sign'>
+
 interface ProofDependencies {
+  readonly signers: ProofSigning
   /** Epoch milliseconds, by the clock of the host that checks the proof. */
   readonly now: () => number
   readonly uniqueId: () => string
 }
 
 /**
- * A proof for one request: a JWT with ES256 and a new `jti`. Signs on the event loop: the signature
- * takes less time than its way to the thread pool and back.
+ * A proof for one request: a JWT with ES256 and a new `jti`. A key of the broker signs at once, on the
+ * event loop: the signature takes less time than its way to the thread pool and back. A signer is
+ * asked; then it rejects with `signer_unavailable` and `signing_refused`.
  */
 export function signProof(
-  { header, privateKey }: DpopKey,
+  key: Pick<DpopKey, 'header' | 'privateKey'>,
   { method, url, ath, nonce }: ProvenRequest,
-  { now, uniqueId }: ProofDependencies,
-): string {
+  { now, uniqueId, signers }: ProofDependencies,
+): string | Promise<string> {
   const claims = {
     jti: uniqueId(),
     htm: method,
@@ -39,39 +45,24 @@ export function signProof(
     ...(ath !== undefined && { ath }),
     ...(nonce !== undefined && { nonce }),
   }
-  return signClaims({ header, privateKey }, claims)
+  return signClaims(key, claims, signers)
 }
 
 /** Signs the claims of a proof. `digest`: that of the algorithm in the header. Null: it has none, as EdDSA. */
 export function signClaims(
   { header, privateKey: key }: Pick<DpopKey, 'header' | 'privateKey'>,
   claims: object,
+  signers: ProofSigning,
   digest: 'sha256' | null = 'sha256',
-): string {
-  const signed = `${header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`
-  const signature = sign(digest, Buffer.from(signed), key)
-  const own = key.asymmetricKeyType === 'ec' ? joseForm(signature) : signature
-  return `${signed}.${own.toString('base64url')}`
-}
-
-/** Bytes of each number of a signature of the curve P-256. */
-const NUMBER = 32
-
-/** Written anew for each signature. */
-const joined = Buffer.alloc(2 * NUMBER)
-
-/** RFC 7518, section 3.4: the two numbers of an ECDSA signature in DER, with their full length, until the next call. A sign with `dsaEncoding` takes twice as long. */
-function joseForm(der: Buffer): Buffer {
-  joined.fill(0)
-  let at = elementAt(der, 0)?.from ?? 0
-  for (const end of [NUMBER, 2 * NUMBER]) {
-    const { from, to } = elementAt(der, at) ?? { from: at, to: at }
-    // A number has a zero before it if it would look negative, and fewer bytes if it is small.
-    const first = Math.max(from, to - NUMBER)
-    der.copy(joined, end - (to - first), first, to)
-    at = to
+): string | Promise<string> {
+  const text = `${header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`
+  if ('publicKey' in key) {
+    const made = signers.sign(key, Buffer.from(text))
+    return made.then((signature) => `${text}.${signature.toString('base64url')}`)
   }
-  return joined
+  const signature = sign(digest, Buffer.from(text), key)
+  const own = key.asymmetricKeyType === 'ec' ? joseSignature(signature) : signature
+  return `${text}.${own.toString('base64url')}`
 }
 
 /** The URL without query and fragment. The other bytes stay. */

@@ -3,7 +3,7 @@ import type { Secret } from '../crypto/secret.ts'
 import type { Outbound, OutboundOutcome, OutboundRequest } from '../http/outbound/outbound.ts'
 import { openDpopKey, type StoredDpopKey } from './dpop-key.ts'
 import type { DpopNonces } from './nonces.ts'
-import { athOf, signProof } from './proof.ts'
+import { athOf, type ProofSigning, signProof } from './proof.ts'
 
 /** What a proof of a request is signed with. */
 interface Proving {
@@ -16,7 +16,8 @@ export interface ProvenOutbound {
   /**
    * Sends a request, with a proof if `proving` is there. If the host then asks for its nonce, sends
    * it once more with that: such a refusal comes before anything is done, so that not even a refresh
-   * token is used up.
+   * token is used up. Throws `signer_unavailable` and `signing_refused` if a signer makes no proof:
+   * what was sent before was refused for its nonce.
    */
   send(request: OutboundRequest, proving?: Proving): Promise<OutboundOutcome>
 }
@@ -27,23 +28,24 @@ interface ProvenOutboundDependencies {
   /** Epoch milliseconds by the clock of a host, as far as its answers tell it. */
   readonly nowAt: (host: string) => number
   readonly uniqueId: () => string
+  readonly signers: ProofSigning
 }
 
 export function createProvenOutbound(dependencies: ProvenOutboundDependencies): ProvenOutbound {
-  const { outbound, nonces, nowAt, uniqueId } = dependencies
+  const { outbound, nonces, nowAt, uniqueId, signers } = dependencies
 
   const attempt = async (request: OutboundRequest, { key: stored, accessToken }: Proving) => {
     const { url, method = 'GET' } = request
     const key = openDpopKey(stored)
     const { thumbprint } = key
     const { host } = new URL(url)
-    const dpop = signProof(
+    const dpop = await signProof(
       key,
       {
         ...{ method, url, nonce: nonces.of(thumbprint, host) },
         ath: accessToken && athOf(accessToken),
       },
-      { now: () => nowAt(host), uniqueId },
+      { now: () => nowAt(host), uniqueId, signers },
     )
     const outcome = await outbound.send({ ...request, headers: { ...request.headers, dpop } })
     const nonce = (outcome.ok && outcome.headers['dpop-nonce']) || undefined

@@ -13,6 +13,7 @@ import type { TokenLook } from '../tokens/look/token-look.ts'
 import { MINT_PROBLEMS } from '../tokens/mint/mint-problems.ts'
 import type { ProvableRequest } from '../tokens/prove/asked-request.ts'
 import type { ProofParts } from '../tokens/prove/compose.ts'
+import type { Signed } from '../tokens/prove/proof-signer.ts'
 import { NONCE } from '../tokens/prove/schemas.ts'
 import type { Broker, Served } from '../tokens/serve/broker.ts'
 import { hostOf } from '../tokens/serve/instance-place.ts'
@@ -153,15 +154,24 @@ export async function registerGatewayRoutes(
           ? provenRequest(principal, lease, seen, { broker, permission })
           : undefined
       }
-      const write = (reply: FastifyReply, { lease }: Served) => {
-        writeHeaders(reply, lease, proven === undefined ? 'Bearer' : 'DPoP')
-        if (proven === undefined) return undefined
+      const write: Parameters<HandOut>[3] = (reply, { lease }, _at, still) => {
+        if (proven === undefined) return writeHeaders(reply, lease, 'Bearer')
         const isReplaced = rejected !== '' && lease.tokenId !== rejected
         // The login of the other token brought a newer nonce.
         const fresh = isReplaced ? undefined : given
+        const respond = ({ proofs, written }: Signed) => {
+          const fill = () => {
+            reply.header('dpop', proofs[0])
+            return writeHeaders(reply, lease, 'DPoP')
+          }
+          return written ? written.then(fill) : fill()
+        }
         const signed = signer.sign({ id, principal }, lease, [proven], fresh)
-        reply.header('dpop', signed.proofs[0])
-        return signed.written?.then(() => undefined)
+        if (!(signed instanceof Promise)) return respond(signed)
+        return signed.then(async (made) => {
+          await still()
+          return respond(made)
+        })
       }
       return handOut(request, reply, wanted, write, admit)
     }
@@ -186,7 +196,8 @@ export const identifyBy =
 const seenIn = ({ method, originalUrl, raw }: FastifyRequest): readonly SeenRequest[] =>
   seenRequests({ method, target: originalUrl, headers: raw.headers, rawHeaders: raw.rawHeaders })
 
-function writeHeaders(reply: FastifyReply, lease: Lease, scheme: 'Bearer' | 'DPoP'): void {
+/** There is no body. */
+function writeHeaders(reply: FastifyReply, lease: Lease, scheme: 'Bearer' | 'DPoP'): undefined {
   reply
     .header('authorization', `${scheme} ${lease.accessToken.reveal()}`)
     .header('x-salesforce-instance-url', lease.instanceUrl)

@@ -2,6 +2,7 @@
 
 import type { Secret } from '../crypto/secret.ts'
 import { createDpopNonces, type DpopNonces } from '../dpop/nonces.ts'
+import type { ProofSigning } from '../dpop/proof.ts'
 import { createProvenOutbound } from '../dpop/proven-outbound.ts'
 import { createHostRules, type HostRules } from '../http/outbound/login-host.ts'
 import {
@@ -38,8 +39,12 @@ interface SalesforceDependencies {
   readonly watched?: (outbound: Outbound) => Outbound
   /** Aborted when the process ends. */
   readonly stopping?: AbortSignal
-  /** Tells the other replicas which nonces Salesforce gave. Absent: there are none. */
-  readonly changes?: Pick<Changes, 'announce'>
+  readonly proofs: {
+    /** Sign with keys that the broker does not have. */
+    readonly signers: ProofSigning
+    /** Tells the other replicas which nonces Salesforce gave. Absent: there are none. */
+    readonly changes?: Pick<Changes, 'announce'>
+  }
   readonly runtime: Pick<Runtime, 'now' | 'uniqueId'>
   readonly log: Pick<Log, 'warn'>
 }
@@ -49,7 +54,7 @@ export function composeSalesforce({
   lookup,
   watched = (outbound) => outbound,
   stopping,
-  changes,
+  proofs: { signers, changes },
   runtime: { now, uniqueId },
   log,
 }: SalesforceDependencies): Salesforce {
@@ -70,7 +75,7 @@ export function composeSalesforce({
   })
   const nonces = createDpopNonces({ changes, uniqueId, log })
   const proven = createProvenOutbound({
-    ...{ outbound, nonces, uniqueId },
+    ...{ outbound, nonces, uniqueId, signers },
     nowAt: (host) => now() + clock.aheadMs(host),
   })
   const api = { outbound: proven, hosts, now }

@@ -25,7 +25,10 @@ interface IntegrationsDependencies
   extends Pick<IntegrationStoreDependencies, 'requiresCodes'>,
     Pick<RegistryDependencies, 'hosts' | 'grantTrouble'> {
   readonly core: Core<IntegrationEvents>
-  readonly signers: Pick<Signers, 'find' | 'sign' | 'makesVersions' | 'referenceFor' | 'contentAt'>
+  readonly signers: Pick<
+    Signers,
+    'find' | 'sign' | 'prove' | 'makesVersions' | 'referenceFor' | 'contentAt'
+  >
   readonly audit: Pick<AuditLog, 'background'>
 }
 

@@ -81,7 +81,9 @@ export function definitionOf(
       refreshTokenIdleDays: refreshTokenIdleDays ?? REFRESH_TOKEN_IDLE_DAYS,
     }),
     ...(!watch && { watch }),
-    ...(asksForBound({ dpop }) && { dpop: { mode: 'on' as const, keyStorage: 'broker' as const } }),
+    ...(asksForBound({ dpop }) && {
+      dpop: { mode: 'on' as const, keyStorage: dpop?.keyStorage ?? ('broker' as const) },
+    }),
     identity: { ...identity, pin: identity?.pin ?? defaultPin(loginUrl) },
     credentialFrom:
       credential === undefined ? (current?.credentialFrom ?? null) : (credential.from ?? null),

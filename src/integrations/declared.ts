@@ -1,10 +1,11 @@
 /** Integrations that the configuration file declares and owns. They are applied each time the file is read. */
 
-import { activeOf, NO_SECRETS } from '../credentials/credential.ts'
+import { activeOf, type CredentialSecrets, NO_SECRETS } from '../credentials/credential.ts'
 import type { CredentialInput } from '../credentials/credential-input.ts'
 import type { FreshCredential } from '../credentials/fresh-credential.ts'
 import type { Intake } from '../credentials/intake.ts'
 import { textOfSources } from '../credentials/outside.ts'
+import { proofKeyIn } from '../dpop/dpop-rule.ts'
 import { BrokerError, isStoreTrouble } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/outbound/login-host.ts'
@@ -71,10 +72,13 @@ export function createDeclaredIntegrations(dependencies: {
     definition: Definition,
     fresh: FreshCredential | undefined,
     owner: Integration | undefined,
-    managedBy: Integration['managedBy'] = 'file',
+    {
+      managedBy = 'file',
+      secrets: given,
+    }: { readonly managedBy?: Integration['managedBy']; readonly secrets?: CredentialSecrets } = {},
   ): Promise<Integration | undefined> => {
     const current = sealed?.integration
-    const secrets = sealed ? await sealed.open() : NO_SECRETS
+    const secrets = given ?? (sealed ? await sealed.open() : NO_SECRETS)
     const staysBehind = current && credentialsToErase(definition, current, hosts)
     const written = compose(
       {
@@ -130,6 +134,15 @@ export function createDeclaredIntegrations(dependencies: {
     )
   }
 
+  /** The secrets are opened only for a key at a signer. */
+  const proofKeyFor = async (
+    { name, input: { dpop } }: Declaration,
+    sealed: SealedIntegration | undefined,
+  ): Promise<{ readonly dpop?: IntegrationInput['dpop']; readonly secrets?: CredentialSecrets }> =>
+    proofKeyIn({ dpop })
+      ? intake.withProofKey(name, dpop, sealed ? await sealed.open() : NO_SECRETS)
+      : { dpop }
+
   const ownerOf = async (from: string | null): Promise<Integration | undefined> => {
     if (from === null) return undefined
     const owner = await store.read(from)
@@ -146,8 +159,9 @@ export function createDeclaredIntegrations(dependencies: {
     const { name, input } = declaration
     const sealed = await store.readSealed(name)
     const current = sealed?.integration
+    const { secrets, dpop } = await proofKeyFor(declaration, sealed)
     const definition = definitionOf(
-      { ...input, credential: input.credential ?? NO_CREDENTIAL },
+      { ...input, credential: input.credential ?? NO_CREDENTIAL, ...(dpop && { dpop }) },
       hosts,
       current,
     )
@@ -161,7 +175,8 @@ export function createDeclaredIntegrations(dependencies: {
     await checkDeclaredSource(definition, store.read)
     const isSame = current?.managedBy === 'file' && isSameDefinition(definition, current)
     if (isSame && !fresh) return { name, result: 'unchanged' }
-    const integration = await write(name, sealed, definition, fresh, owner)
+    const options = secrets ? { secrets } : {}
+    const integration = await write(name, sealed, definition, fresh, owner, options)
     if (current && integration) {
       const isOther = hasOtherTokens(current, integration) || isNarrowed(current, integration)
       if (isOther) await events.emitted('integration.tokens_changed', name)
@@ -231,7 +246,9 @@ export function createDeclaredIntegrations(dependencies: {
     const sealed = await store.readSealed(name)
     if (sealed?.integration.managedBy !== 'file') return { name, result: 'unchanged' }
     const owner = await ownerOf(sealed.integration.credentialFrom)
-    const integration = await write(name, sealed, sealed.integration, undefined, owner, 'api')
+    const integration = await write(name, sealed, sealed.integration, undefined, owner, {
+      managedBy: 'api',
+    })
     return integration && { name, result: 'released' }
   }
 

@@ -169,9 +169,8 @@ export function createIntegrationStore({
     const text = JSON.stringify(stored)
     const { integration } = write
     // The custody of a refresh token has the key that it is bound to.
-    const secrets = presentsRefreshToken(integration)
-      ? write.secrets
-      : withDpopKeys(integration, write.secrets)
+    const isElsewhere = presentsRefreshToken(integration)
+    const secrets = withDpopKeys(integration, write.secrets, isElsewhere)
     const sealed: Sealed = {
       ...{ secrets, definition: digestOf(text) },
       ...(requiresCodes() && { requiresCodes: true }),

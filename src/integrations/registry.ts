@@ -85,9 +85,10 @@ export function createRegistry(dependencies: RegistryDependencies) {
     const principal = await confirm()
     checkMayChange(principal, name, current)
     checkIfNoneMatch(preconditions, current)
-    const definition = definitionOf(input, hosts, current)
+    const opened = sealed ? await sealed.open() : NO_SECRETS
+    const { secrets, dpop } = await intake.withProofKey(name, input.dpop, opened)
+    const definition = definitionOf({ ...input, ...(dpop && { dpop }) }, hosts, current)
     checkMayLabel(principal, name, current, definition.labels)
-    const secrets = sealed ? await sealed.open() : NO_SECRETS
     const isHeld = !given || (current !== undefined && isActive(given, current, secrets))
     // The active credential must not replace itself.
     const fresh = isHeld && definition.loginUrl === current?.loginUrl ? undefined : given

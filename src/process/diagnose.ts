@@ -64,13 +64,12 @@ const viewOf = (report: Report) => reportView(report, () => true)
 function composeDoctor(env: Environment) {
   const now = Date.now
   const uniqueId = () => randomUUID()
-  const salesforce = commandSalesforce(env, now)
-  const { outbound, hosts, clock, endpoint } = salesforce
   const runtime = createRuntime({ log: SILENT })
   const signers = composeSigners({
     settings: readSigners(env.VALETKEY_SIGNERS || undefined, readFileText),
     ...{ runtime, log: SILENT },
   })
+  const { outbound, hosts, clock, endpoint } = commandSalesforce(env, now, signers)
   const outside = createOutsideSecrets({ ...runtime, vaults: signers })
   const subjectTokens = { of: mintsNone, in: tokenInFile }
   const grants = { endpoint, subjectTokens, signers, now, uniqueId }

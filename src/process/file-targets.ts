@@ -10,13 +10,14 @@ import {
   NO_SECRETS,
   openCredential,
 } from '../credentials/credential.ts'
+import { atSignerIn } from '../credentials/dpop-keys.ts'
 import type { FreshCredential } from '../credentials/fresh-credential.ts'
 import type { Intake } from '../credentials/intake.ts'
 import type { OutsideSecrets } from '../credentials/outside-secrets.ts'
 import { type DiagnosisCheck, failed, warned } from '../doctor/check.ts'
 import type { DiagnosisTarget } from '../doctor/diagnosis-target.ts'
 import { isBound, tokenNotBound } from '../dpop/binding.ts'
-import { trialKeyFor } from '../dpop/dpop-key.ts'
+import { type StoredDpopKey, trialKeyFor } from '../dpop/dpop-key.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/outbound/login-host.ts'
@@ -49,6 +50,8 @@ interface Composed {
   /** Its own credentials, or those of another entry. */
   readonly credentials: readonly Credential[]
   readonly secrets: CredentialSecrets
+  /** Its own key at a signer for proofs. */
+  readonly proofKey: StoredDpopKey | undefined
   readonly knownFailure?: DiagnosisCheck
   readonly tokenWarning?: DiagnosisCheck
 }
@@ -91,20 +94,24 @@ export function createFileTargets(dependencies: FileTargetsDependencies): FileTa
   ): Promise<Composed> => {
     const { name } = entry
     const given = { ...input, credential: input.credential ?? {} }
-    const definition = definitionOf(given, hosts, undefined)
+    const { dpop, secrets: known } = await intake.withProofKey(name, input.dpop, NO_SECRETS)
+    const definition = definitionOf({ ...given, ...(dpop && { dpop }) }, hosts, undefined)
     const fresh = await freshOf(entry, input)
     const isWrong = fresh !== undefined && 'check' in fresh
     const { integration, secrets } = compose(
       {
         ...{ name, definition, managedBy: 'file' as const, current: undefined },
-        secrets: NO_SECRETS,
+        secrets: known,
         fresh: isWrong ? undefined : fresh,
         owner: owner?.integration,
       },
       { now, uniqueId },
     )
     const tokenWarning = tokenWarningOf(integration, input)
-    const own = { integration, ...(tokenWarning && { tokenWarning }) }
+    const own = {
+      ...{ integration, proofKey: atSignerIn(secrets.dpopKeys) },
+      ...(tokenWarning && { tokenWarning }),
+    }
     if (owner) return { ...owner, ...own }
     const { credentials } = integration
     return { ...own, credentials, secrets, ...(isWrong && { knownFailure: fresh }) }
@@ -140,7 +147,7 @@ export function createFileTargets(dependencies: FileTargetsDependencies): FileTa
 }
 
 function targetFrom(
-  { integration, credentials, secrets, knownFailure, tokenWarning }: Composed,
+  { integration, credentials, secrets, proofKey, knownFailure, tokenWarning }: Composed,
   requester: TokenRequester,
   outside: Pick<OutsideSecrets, 'filled'>,
 ): DiagnosisTarget {
@@ -155,6 +162,7 @@ function targetFrom(
     ...(knownFailure && { knownFailure }),
     ...(tokenWarning && { tokenWarning }),
     open,
+    proofKey: async () => proofKey,
     charge: async () => undefined,
     async mint(charge): Promise<Lease> {
       const active = activeOf(credentials)
@@ -163,7 +171,7 @@ function targetFrom(
         throw new BrokerError('integration_draft', 'It has no client id or no credential')
       }
       const credential = active ? await open(active) : { type: 'none' as const }
-      const signer = { clientId, credential, ...trialKeyFor(integration) }
+      const signer = { clientId, credential, ...trialKeyFor(integration, proofKey) }
       const lease = await requester.request(integration, signer, charge)
       if (integration.identity.expect?.dpop && !isBound(lease)) throw tokenNotBound()
       const { changed } = judgeIdentity(integration.identity, undefined, lease)

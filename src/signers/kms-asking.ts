@@ -7,8 +7,8 @@ import { signerAway, signingRefused } from './signing-problem.ts'
 /** One repetition by the SDK. The deadline of the caller ends both. */
 const TRIES = 2
 
-/** What the key is for, in the words of its refusals. */
-interface KmsPurpose {
+/** What a key is for, in the words of its refusals. */
+export interface KmsPurpose {
   /** The actions of a policy. */
   readonly allow: string
   /** As in `sign with`. */
@@ -18,10 +18,11 @@ interface KmsPurpose {
   readonly foreign?: (key: string) => BrokerError
 }
 
-export function createKmsAsking(
-  { name, region, endpoint }: Pick<KmsSettings, 'name' | 'region' | 'endpoint'>,
-  purpose: KmsPurpose,
-) {
+export function createKmsAsking({
+  name,
+  region,
+  endpoint,
+}: Pick<KmsSettings, 'name' | 'region' | 'endpoint'>) {
   const open = once(async () => {
     const sdk = await import('@aws-sdk/client-kms')
     const client = new sdk.KMSClient({
@@ -36,7 +37,11 @@ export function createKmsAsking(
 
   return {
     /** Throws `signer_unavailable`, `signing_refused`. */
-    async ask<Result>(key: string, work: (opened: Opened) => Promise<Result>): Promise<Result> {
+    async ask<Result>(
+      key: string,
+      purpose: KmsPurpose,
+      work: (opened: Opened) => Promise<Result>,
+    ): Promise<Result> {
       isOpen = true
       const opened = await open()
       try {

@@ -1,12 +1,18 @@
 /** The signers of this process: which key may be named, who may use it, and how it signs in time. */
-import { createPublicKey, constants as crypto, type KeyObject, verify } from 'node:crypto'
-import { promisify } from 'node:util'
+import { createPublicKey, type KeyObject } from 'node:crypto'
 import { matchesGlob } from '../callers/glob.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { Log } from '../runtime/runtime.ts'
 import { within } from '../runtime/timeout.ts'
 import { allowedReference, checkReadable, keepsSecrets, unreadable } from './readable-secrets.ts'
-import type { KeyReference, PublicKey, RemoteKey, SigningBackend } from './remote-key.ts'
+import {
+  idOfKey,
+  type KeyReference,
+  type PublicKey,
+  type RemoteKey,
+  type SigningAlgorithm,
+  type SigningBackend,
+} from './remote-key.ts'
 import {
   type AskedReference,
   restOf,
@@ -17,6 +23,7 @@ import { createSignerBreaker } from './signer-breaker.ts'
 import type { SignerSettings } from './signer-settings.ts'
 import { asCredential, isOfSigner, signerAway, signingRefused } from './signing-problem.ts'
 import { createSlots } from './slots.ts'
+import { isVerified, wrongSignature } from './verification.ts'
 
 export type Signers = ReturnType<typeof createSigners>
 
@@ -30,6 +37,8 @@ interface FindOptions {
   readonly isNew?: boolean
   /** The key must be that of this certificate. Without a version, the version is chosen by it. */
   readonly certified?: KeyObject | undefined
+  /** What it will sign with. Default: RS256. */
+  readonly algorithm?: SigningAlgorithm
 }
 
 export interface SignerMeter {
@@ -49,8 +58,6 @@ const PROBE = Buffer.from('valetkey asks whether this key signs')
 
 /** Share of a slow signature that still counts at the next one. */
 const REMEMBERED = 0.9
-
-const verifies = promisify(verify)
 
 export function createSigners(dependencies: SignersDependencies) {
   const { settings, backendOf, monotonic, meter, log } = dependencies
@@ -127,7 +134,7 @@ export function createSigners(dependencies: SignersDependencies) {
     const startedAt = monotonic()
     try {
       const signature = await ask(name, (backend, signal) => backend.sign(key, data, signal))
-      if (!(await isGood(key, data, signature))) throw wrongSignature(key)
+      if (!(await isVerified(key, data, signature))) throw wrongSignature(key)
       breaker.ended({ name })
       breaker.ended(ofKey)
       const tookMs = monotonic() - startedAt
@@ -163,24 +170,30 @@ export function createSigners(dependencies: SignersDependencies) {
     }
   }
 
-  const publicKeysOf = ({ name, key }: KeyReference): Promise<readonly PublicKey[]> =>
-    whileThere(name, () => ask(name, (backend, signal) => backend.publicKeys(key, signal)))
+  const publicKeysOf = (
+    { name, key }: KeyReference,
+    algorithm: SigningAlgorithm,
+  ): Promise<readonly PublicKey[]> =>
+    whileThere(name, () =>
+      ask(name, (backend, signal) => backend.publicKeys(key, algorithm, signal)),
+    )
 
   /** Proves first that the key can be read and signs, so that a mistake makes no version at each try. */
-  const rotate = async (reference: KeyReference): Promise<void> => {
+  const rotate = async (reference: KeyReference, algorithm: SigningAlgorithm): Promise<void> => {
     const { name, key } = reference
     if (!named(name).backend.rotate) {
       throw signingRefused(name, 'has no versions of a key', {
         remedy: 'Make a new key at the signer, and name it without new_version.',
       })
     }
-    const newest = remoteOf(reference, chosen(reference, await publicKeysOf(reference), undefined))
+    const found = await publicKeysOf(reference, algorithm)
+    const newest = remoteOf(reference, chosen(reference, found, undefined), algorithm)
     await sign(newest, PROBE)
     await whileThere(name, () => ask(name, async ({ rotate }, signal) => rotate?.(key, signal)))
   }
 
   return {
-    /** RSASSA-PKCS1-v1_5 with SHA-256 over the bytes. The result is verified. Throws `signer_unavailable`, `signing_refused`. */
+    /** Signs the bytes by the algorithm of the key. The result is verified. Throws `signer_unavailable`, `signing_refused`. */
     sign,
     /** Makes a signature if the last one failed, so that nothing is charged for a key that does not sign. Throws as `sign` does. */
     async ready(key: RemoteKey): Promise<void> {
@@ -192,13 +205,17 @@ export function createSigners(dependencies: SignersDependencies) {
     isResting,
     /** The key of a new credential, with its version and its public half. Throws `credential_invalid`, `signer_unavailable`. */
     async find(reference: KeyReference, options: FindOptions): Promise<RemoteKey> {
-      const { integration, isNew, certified } = options
+      const { integration, isNew, certified, algorithm = 'RS256' } = options
       mayUse(reference, integration)
       const found = await asCredential(async () => {
-        if (isNew) await rotate(reference)
-        return publicKeysOf(reference)
+        if (isNew) await rotate(reference, algorithm)
+        return publicKeysOf(reference, algorithm)
       })
-      return remoteOf(reference, chosen(reference, found, certified))
+      return remoteOf(reference, chosen(reference, found, certified), algorithm)
+    },
+    /** Signs once, and does nothing with the signature. Throws `credential_invalid` if the signer refuses, and `signer_unavailable`. */
+    async prove(key: RemoteKey): Promise<void> {
+      await asCredential(() => sign(key, PROBE))
     },
     /** Whether it makes new versions of its keys. An unknown signer counts as one that does. */
     makesVersions(name: string): boolean {
@@ -240,28 +257,15 @@ export function createSigners(dependencies: SignersDependencies) {
   }
 }
 
-const remoteOf = ({ name, key }: KeyReference, { pem, version }: PublicKey): RemoteKey => ({
+const remoteOf = (
+  { name, key }: KeyReference,
+  { pem, version }: PublicKey,
+  algorithm: SigningAlgorithm,
+): RemoteKey => ({
   ...{ name, key, publicKey: pem },
   ...(version !== undefined && { keyVersion: version }),
+  ...(algorithm === 'ES256' && { algorithm }),
 })
-
-const idOfKey = ({ key, keyVersion }: KeyReference): string =>
-  keyVersion === undefined ? key : `${key} v${keyVersion}`
-
-async function isGood(
-  { publicKey }: RemoteKey,
-  data: Uint8Array,
-  signature: Uint8Array,
-): Promise<boolean> {
-  const key = { key: publicKey, padding: crypto.RSA_PKCS1_PADDING }
-  return verifies('sha256', data, key, signature)
-}
-
-const wrongSignature = (key: RemoteKey): BrokerError =>
-  signingRefused(key.name, `made a signature with ${idOfKey(key)} that its public key refuses`, {
-    remedy:
-      'Compare the key at the signer with that of the credential: another key has its name now, or it does not sign with RSA PKCS#1 v1.5. Stage a credential with the right key.',
-  })
 
 /** Throws `credential_invalid` if no version fits. */
 function chosen(

@@ -5,9 +5,10 @@ import t from 'tap'
 import { Secret } from '../../src/crypto/secret.ts'
 import { generateDpopKey, openDpopKey } from '../../src/dpop/dpop-key.ts'
 import { athOf, htuOf, signProof } from '../../src/dpop/proof.ts'
+import { NO_SIGNERS } from '../support/no-signers.ts'
 
 const NOW = 1_790_000_000_500
-const dependencies = { now: () => NOW, uniqueId: randomUUID }
+const dependencies = { now: () => NOW, uniqueId: randomUUID, signers: NO_SIGNERS }
 /** Bytes of each number of a signature. */
 const NUMBER = 32
 const URL = 'https://acme.my.salesforce.com/services/data/v65.0/query?q=SELECT+Id#top'
@@ -18,7 +19,7 @@ const verified = (proof: string) =>
 t.test('a proof has the members of the standard, and its own key verifies it', async (t) => {
   const key = openDpopKey(generateDpopKey())
   const ath = athOf(new Secret('Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU'))
-  const proof = signProof(key, { method: 'POST', url: URL, ath, nonce: 'n-1' }, dependencies)
+  const proof = await signProof(key, { method: 'POST', url: URL, ath, nonce: 'n-1' }, dependencies)
   const { payload, protectedHeader } = await verified(proof)
   const { jti, ...claims } = payload
   t.match(jti, /^[0-9a-f-]{36}$/)
@@ -38,20 +39,22 @@ t.test('a proof has the members of the standard, and its own key verifies it', a
 
 t.test('what is absent has no member, and each proof has its own jti', async (t) => {
   const key = openDpopKey(generateDpopKey())
-  const sign = () => signProof(key, { method: 'GET', url: 'https://a.example/b' }, dependencies)
-  const { payload: one } = await verified(sign())
-  const { payload: other } = await verified(sign())
+  const sign = async () =>
+    signProof(key, { method: 'GET', url: 'https://a.example/b' }, dependencies)
+  const { payload: one } = await verified(await sign())
+  const { payload: other } = await verified(await sign())
   t.same(Object.keys(one).sort(), ['htm', 'htu', 'iat', 'jti'])
   t.not(one.jti, other.jti)
 })
 
 t.test('a signature with a small number has its full length too', async (t) => {
-  const key = openDpopKey(generateDpopKey())
-  const form = { key: createPublicKey(key.privateKey), dsaEncoding: 'ieee-p1363' } as const
+  const stored = generateDpopKey()
+  const key = openDpopKey(stored)
+  const form = { key: createPublicKey(stored.privateKey), dsaEncoding: 'ieee-p1363' } as const
   let small = 0
   // One in 128 has such a number.
   for (let count = 0; count < 2_000; count += 1) {
-    const proof = signProof(key, { method: 'GET', url: URL }, dependencies)
+    const proof = await signProof(key, { method: 'GET', url: URL }, dependencies)
     const end = proof.lastIndexOf('.')
     const signature = Buffer.from(proof.slice(end + 1), 'base64url')
     if (signature[0] !== 0 && signature[NUMBER] !== 0) continue

@@ -7,6 +7,7 @@ import { createDpopNonces } from '../../src/dpop/nonces.ts'
 import { createProvenOutbound } from '../../src/dpop/proven-outbound.ts'
 import type { OutboundOutcome, OutboundRequest } from '../../src/http/outbound/outbound.ts'
 import type { AnnouncedChange } from '../../src/store/records.ts'
+import { NO_SIGNERS } from '../support/no-signers.ts'
 
 const URL_ = 'https://acme.my.salesforce.com/services/oauth2/token'
 const key = generateDpopKey()
@@ -29,6 +30,7 @@ function sender(...answers: readonly (Part | 'unreachable')[]) {
     ...{ uniqueId: () => 'self', log: { warn: () => undefined } },
   })
   const outbound = createProvenOutbound({
+    signers: NO_SIGNERS,
     outbound: {
       async send(request) {
         sent.push(request)

@@ -11,6 +11,7 @@ import { generateDpopKey, type StoredDpopKey } from '../../src/dpop/dpop-key.ts'
 import { createDpopNonces } from '../../src/dpop/nonces.ts'
 import { createProvenOutbound } from '../../src/dpop/proven-outbound.ts'
 import type { OutboundOutcome, OutboundRequest } from '../../src/http/outbound/outbound.ts'
+import { NO_SIGNERS } from '../support/no-signers.ts'
 
 t.test('a certified client gets and uses a bound token at the simulator', async (t) => {
   const simulator = await startSimulator()
@@ -83,6 +84,7 @@ t.test('a certified server takes our proofs, and follows them to the key', async
   const issuer = await provider(t)
   const sent: OutboundRequest[] = []
   const outbound = createProvenOutbound({
+    signers: NO_SIGNERS,
     outbound: {
       send: (request) => {
         sent.push(request)

@@ -10,6 +10,7 @@ import { startBroker } from '../support/broker.ts'
 import { lifeKnown } from '../support/lease-life.ts'
 import { provideMoto, startMoto } from '../support/moto.ts'
 import { expect } from '../support/rotatable.ts'
+import { boundAt, boundTo } from './bound-world.ts'
 import { signersFile } from './signing-world.ts'
 
 t.setTimeout(60_000)
@@ -92,6 +93,29 @@ t.test('a key in AWS KMS', { skip }, async (t) => {
       const answer = await put({ signer: { name: 'kms', key: named }, generate: {} })
       t.match(answer, { status: 422, body: { detail, remedy: /^(Use|Name) / } })
     }
+  })
+
+  await t.test('signs the proofs of bound tokens, if it is of P-256', async (t) => {
+    const bound = await boundAt({ simulator, call, name: 'bound' })
+    const p256 = await newKey({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' })
+    for (const wrong of [
+      key,
+      await newKey({ KeySpec: 'ECC_NIST_P384', KeyUsage: 'SIGN_VERIFY' }),
+    ]) {
+      t.match(await bound.put(boundTo({ name: 'kms', key: wrong })), {
+        status: 422,
+        body: { detail: /it is no P-256 key/, remedy: /the spec ECC_NIST_P256/ },
+      })
+    }
+    const signer = { name: 'kms', key: p256 }
+    t.match(await bound.put(boundTo(signer)), {
+      status: 201,
+      body: { dpop: { key_storage: { signer } } },
+    })
+    t.equal((await call('GET', '/tokens/bound')).status, 409)
+    t.match(await bound.lease(), { bound: true })
+    await bound.assertTaken(t)
+    await expect(200, bound.prove(20))
   })
 
   await t.test('is missed when AWS is away, and a live lease is served', async (t) => {

@@ -48,7 +48,7 @@ t.test('a PIN that is locked is not tried, and the operator reads what unlocks i
     const error = await use(place, async () => undefined).catch((one: unknown) => one)
     if (!(error instanceof HsmError)) throw error
     const named = { ...place, name: 'hsm', module: '/hsm.so' }
-    t.match(problemOf(named, 'billing', error.refusal.trouble), {
+    t.match(problemOf(named, { key: 'billing', algorithm: 'RS256' }, error.refusal.trouble), {
       code: 'signing_refused',
       detail: `The signer hsm has locked the PIN of the token token${code}`,
       remedy: /^Unlock the token with the PIN of its security officer/,

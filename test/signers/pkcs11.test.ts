@@ -11,6 +11,7 @@ import type { BrokerError } from '../../src/errors/errors.ts'
 import { createHsm } from '../../src/signers/pkcs11/hsm.ts'
 import { PACKAGE } from '../../src/signers/pkcs11/hsm-faults.ts'
 import { createPkcs11 } from '../../src/signers/pkcs11/pkcs11.ts'
+import type { SigningAlgorithm } from '../../src/signers/remote-key.ts'
 import { unlessProvided } from '../support/apt.ts'
 import { newAdminKey, startBrokerProcess } from '../support/broker.ts'
 import { eventually } from '../support/eventually.ts'
@@ -18,6 +19,7 @@ import { lifeKnown } from '../support/lease-life.ts'
 import { expect } from '../support/rotatable.ts'
 import { testLog } from '../support/runtime.ts'
 import { linkPackage, newSoftHsm, provideSoftHsm, SOFTHSM_MODULE } from '../support/softhsm.ts'
+import { boundAt, boundTo } from './bound-world.ts'
 import { signersFile } from './signing-world.ts'
 
 t.setTimeout(240_000)
@@ -76,7 +78,9 @@ function backendOf(
   const backend = createPkcs11({ name: 'hsm', module, token, pinFile }, process)
   t.teardown(() => backend.stop?.())
   const sign = (key: string, until = signal) => backend.sign({ name: 'hsm', key }, DATA, until)
-  return { ...backend, sign, pinFile, warnings }
+  const signBy = (key: string, algorithm: SigningAlgorithm) =>
+    backend.sign({ name: 'hsm', key, algorithm }, DATA, signal)
+  return { ...backend, sign, signBy, pinFile, warnings }
 }
 
 t.test('a key in a token', { skip }, async (t) => {
@@ -86,7 +90,7 @@ t.test('a key in a token', { skip }, async (t) => {
 
   await t.test('signs with RSA PKCS#1 v1.5 and SHA-256, several at once', async (t) => {
     const { sign, publicKeys } = backendOf(t, {})
-    const [key] = await publicKeys('billing', signal)
+    const [key] = await publicKeys('billing', 'RS256', signal)
     const publicKey = createPublicKey(key?.pem ?? '')
     t.equal(publicKey.asymmetricKeyDetails?.modulusLength, 2048)
     const signatures = await Promise.all(Array.from({ length: 12 }, () => sign('billing')))
@@ -126,8 +130,33 @@ t.test('a key in a token', { skip }, async (t) => {
     ] as const) {
       const { sign, publicKeys } = backendOf(t, place)
       await t.rejects(sign(key), { code: 'signing_refused', detail, remedy }, String(detail))
-      await t.rejects(publicKeys(key, signal), { code: 'signing_refused', detail, remedy })
+      await t.rejects(publicKeys(key, 'RS256', signal), { code: 'signing_refused', detail, remedy })
     }
+  })
+
+  await t.test('signs proofs with a key of P-256 alone', async (t) => {
+    hsm.newKey('valetkey', 'p384', 'EC:secp384r1')
+    const { publicKeys, signBy } = backendOf(t, {})
+    const [key] = await publicKeys('curve', 'ES256', signal)
+    const signatures = await Promise.all(Array.from({ length: 5 }, () => signBy('curve', 'ES256')))
+    for (const signature of signatures) {
+      t.equal(signature.length, 64)
+      const form = { key: key?.pem ?? '', dsaEncoding: 'ieee-p1363' } as const
+      t.ok(verify('sha256', DATA, form, signature))
+    }
+    for (const label of ['billing', 'p384']) {
+      const refused = {
+        code: 'signing_refused',
+        detail: `The signer hsm cannot sign with ${label}: it is no P-256 key for signatures`,
+        remedy: /^Use a key of the curve P-256 with CKA_SIGN/,
+      }
+      await t.rejects(publicKeys(label, 'ES256', signal), refused)
+      await t.rejects(signBy(label, 'ES256'), refused)
+    }
+    await t.rejects(signBy('none', 'ES256'), {
+      code: 'signing_refused',
+      remedy: /name it in dpop\.key_storage\.$/,
+    })
   })
 
   await t.test(
@@ -208,20 +237,29 @@ t.test('a key in a token', { skip }, async (t) => {
     hsm.newToken('moving')
     hsm.newKey('moving', 'billing')
     const { sign, publicKeys } = backendOf(t, { token: 'moving' })
-    const [before] = await publicKeys('billing', signal)
+    const [before] = await publicKeys('billing', 'RS256', signal)
     hsm.deleteKey('moving', 'billing')
     await t.rejects(sign('billing'), { code: 'signing_refused', detail: /has no private key/ })
     hsm.newKey('moving', 'billing')
     const signature = await sign('billing')
     t.notOk(verify('sha256', DATA, before?.pem ?? '', signature), 'it is another key')
-    const [after] = await publicKeys('billing', signal)
+    const [after] = await publicKeys('billing', 'RS256', signal)
     t.ok(verify('sha256', DATA, after?.pem ?? '', signature))
   })
 })
 
 t.test('a token that hashes nothing itself gets the DigestInfo', { skip }, async (t) => {
-  const world = await brokerWith(t, '-CKM_SHA256_RSA_PKCS')
+  const world = await brokerWith(t, '-CKM_SHA256_RSA_PKCS,CKM_ECDSA')
   await expect(200, world.call('GET', '/tokens/billing'))
+  world.own.newKey('valetkey', 'proofs', 'EC:prime256v1')
+  const bound = await boundAt({ ...world, name: 'bound' })
+  t.match(await bound.put(boundTo({ name: 'hsm', key: 'proofs' })), {
+    status: 422,
+    body: {
+      detail: /cannot sign with ECDSA in the token valetkey$/,
+      remedy: /CKM_ECDSA in the token/,
+    },
+  })
 })
 
 /** A process of its own, with tokens of its own. */
@@ -309,6 +347,11 @@ t.test('from PUT to a token, a rotation and a fault', { skip }, async (t) => {
     )
   })
   await lifeKnown(call, 'billing')
+  own.newKey('valetkey', 'proofs', 'EC:prime256v1')
+  const bound = await boundAt({ simulator, call, name: 'bound' })
+  await expect(201, bound.put(boundTo({ name: 'hsm', key: 'proofs' })))
+  t.equal((await call('GET', '/tokens/bound')).status, 409)
+  await bound.assertTaken(t)
   own.deleteToken('valetkey')
   t.match((await call('GET', '/tokens/billing')).headers.get('cache-status'), 'hit')
   await call('DELETE', '/tokens/billing')

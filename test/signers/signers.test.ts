@@ -72,6 +72,23 @@ t.test('a signature of another key, or of another kind, is not handed out', asyn
   t.equal((await signersBy(good).signers.sign(KEY, DATA)).length, 256)
 })
 
+t.test('a signature of P-256 has both numbers, whatever the signer makes', async (t) => {
+  const curve = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const publicKey = curve.publicKey.export({ type: 'spki', format: 'pem' }).toString()
+  const key: RemoteKey = { ...KEY, publicKey, algorithm: 'ES256' }
+  const way =
+    (dsaEncoding: 'der' | 'ieee-p1363'): SigningBackend['sign'] =>
+    async (_key, data) =>
+      sign('sha256', data, { key: curve.privateKey, dsaEncoding })
+  t.equal((await signersBy(way('ieee-p1363')).signers.sign(key, DATA)).length, 64)
+  for (const wrong of [way('der'), good]) {
+    await t.rejects(signersBy(wrong).signers.sign(key, DATA), {
+      code: 'signing_refused',
+      remedy: /dpop\.key_storage/,
+    })
+  }
+})
+
 t.test(
   'a signer that is away rests: one tries again, the others are refused at once',
   async (t) => {

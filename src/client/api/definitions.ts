@@ -21,10 +21,25 @@ import type {
 
 /** Experimental: no Salesforce org has confirmed it. Tokens that work only with a proof for each request (RFC 9449). Needs the My Domain of the org. */
 export interface DPoPRule {
-  /** `on`: token requests have a DPoP proof, so that Salesforce binds the token to a key of the broker. */
+  /** `on`: token requests have a DPoP proof, so that Salesforce binds the token to the key of `key_storage`. */
   readonly mode?: 'off' | 'on'
-  /** `broker`: a P-256 key, sealed in the store and shared by all replicas. */
-  readonly key_storage?: 'broker'
+  /** Where the key is. At a signer, each proof costs a signature there. */
+  readonly key_storage?: 'broker' | ProofKeyStorage
+}
+
+/** A P-256 key that stays in Vault, OpenBao, AWS KMS or an HSM, which signs with it. */
+export interface ProofKeyReference {
+  /** Name of a signer in the file of `VALETKEY_SIGNERS`. */
+  readonly name: string
+  /** Its name or id at the signer. */
+  readonly key: string
+  /** Default: the one that the integration has, or else the newest one. It stays the same when the key is rotated at the signer. */
+  readonly key_version?: number
+}
+
+/** One key for the integration, which its credentials and connections share. */
+export interface ProofKeyStorage {
+  readonly signer: ProofKeyReference
 }
 
 /** What every definition of an integration may have. */

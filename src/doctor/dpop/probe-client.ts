@@ -1,6 +1,6 @@
 /** Sends the requests of probes: each with the proof that its probe wants, right or wrong. */
 import type { Secret } from '../../crypto/secret.ts'
-import { athOf, htuOf, signClaims } from '../../dpop/proof.ts'
+import { athOf, htuOf, type ProofSigning, signClaims } from '../../dpop/proof.ts'
 import { membersOf } from '../../grants/org-api/org-api.ts'
 import { jsonOf, textOf, wordsIn } from '../../grants/token-endpoint/answer-form.ts'
 import { TIMED_OUT } from '../../http/outbound/hop.ts'
@@ -43,6 +43,7 @@ interface ProbeClientDependencies {
   /** Epoch milliseconds by the clock of a host, as far as its answers tell it. */
   readonly nowAt: (host: string) => number
   readonly uniqueId: () => string
+  readonly signers: ProofSigning
   /** Called with each nonce of a host for a key. */
   readonly onNonce: (thumbprint: string, host: string, nonce: string) => void
   /** Ends all requests. */
@@ -55,10 +56,13 @@ const ERROR_NAME = /^[A-Za-z_]{2,40}$/
 
 /** It begins without any nonce. */
 export function createProbeClient(dependencies: ProbeClientDependencies) {
-  const { outbound, nowAt, uniqueId, onNonce, signal } = dependencies
+  const { outbound, nowAt, uniqueId, signers, onNonce, signal } = dependencies
   const nonces = new Map<string, string>()
 
-  const proofFor = ({ url, method = 'GET' }: OutboundRequest, crafted: Crafted): string => {
+  const proofFor = async (
+    { url, method = 'GET' }: OutboundRequest,
+    crafted: Crafted,
+  ): Promise<string> => {
     const { key, accessToken, htu = htuOf(url), iatShiftSeconds = 0 } = crafted
     const { host } = new URL(url)
     const known = nonces.get(`${key.thumbprint} ${host}`)
@@ -69,7 +73,7 @@ export function createProbeClient(dependencies: ProbeClientDependencies) {
       ...(accessToken && { ath: athOf(accessToken) }),
       ...(nonce !== undefined && { nonce }),
     }
-    return signClaims(key, claims, key.digest)
+    return signClaims(key, claims, signers, key.digest)
   }
 
   const plain = (request: OutboundRequest): Promise<OutboundOutcome> =>
@@ -81,9 +85,10 @@ export function createProbeClient(dependencies: ProbeClientDependencies) {
   const once = async (
     request: OutboundRequest,
     crafted: Crafted,
-    proof = proofFor(request, crafted),
+    given?: string,
   ): Promise<OutboundOutcome> => {
-    const outcome = await plain({ ...request, headers: { ...request.headers, dpop: proof } })
+    const dpop = given ?? (await proofFor(request, crafted))
+    const outcome = await plain({ ...request, headers: { ...request.headers, dpop } })
     const nonce = outcome.ok ? outcome.headers['dpop-nonce'] : undefined
     if (nonce) {
       const { thumbprint } = crafted.key

@@ -73,8 +73,8 @@ export function createDpopProber(dependencies: DpopProberDependencies) {
         const onNonce = (thumbprint: string, host: string, nonce: string) => {
           if (thumbprint === signer.dpopKey?.thumbprint) nonces.learn({ thumbprint, host, nonce })
         }
-        const { uniqueId } = grants
-        const client = createProbeClient({ outbound, nowAt, uniqueId, onNonce, signal })
+        const { uniqueId, signers } = grants
+        const client = createProbeClient({ outbound, nowAt, uniqueId, signers, onNonce, signal })
         const asker = createTokenAsker({ asked, client, grants, hosts, clock, charge, signal })
         const run = async (
           probe: ProbeName,

@@ -111,7 +111,7 @@ export async function probeResources(
     await run(name, async () => judged(await client.send(rest, craft({ iatShiftSeconds }))))
   }
   await run('replay', async () => {
-    const proof = client.proofFor(rest, craft())
+    const proof = await client.proofFor(rest, craft())
     const first = judged(await client.once(rest, craft(), proof))
     if (first.result !== 'yes') return { ...first, result: 'unclear' }
     return judged(await client.once(rest, craft(), proof))
@@ -147,7 +147,7 @@ async function probeSoap(
       'user-agent': 'valetkey',
     },
   }
-  const proof = client.proofFor(asked, { key, accessToken })
+  const proof = await client.proofFor(asked, { key, accessToken })
   const body = `<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns="urn:partner.soap.sforce.com"><soapenv:Header><SessionHeader><sessionId>${escapedXml(accessToken.reveal())}</sessionId></SessionHeader><DpopProofHeader><proof>${proof}</proof></DpopProofHeader></soapenv:Header><soapenv:Body><getUserInfo/></soapenv:Body></soapenv:Envelope>`
   const outcome = await client.plain({ ...asked, body })
   const found = judged(outcome)

@@ -26,6 +26,9 @@ export const GenerateSchema = Type.Object(
   },
 )
 
+/** Bounds of the version of a key. */
+export const KEY_VERSIONS = { minimum: 1, maximum: 1_000_000 } as const
+
 /** Where a key is. The addresses of signers are settings of the process. */
 export const SignerSchema = Type.Object(
   {
@@ -40,8 +43,7 @@ export const SignerSchema = Type.Object(
     }),
     key_version: Type.Optional(
       Type.Integer({
-        minimum: 1,
-        maximum: 1_000_000,
+        ...KEY_VERSIONS,
         description:
           'Default: the version of `certificate`, or else the newest one. It stays the same when the key is rotated at the signer',
       }),

@@ -1,12 +1,12 @@
 /** The wire form of integrations. */
 import { type Static, Type } from 'typebox'
 import { RemarkMembers } from '../../credentials/remarks-view.ts'
-import { DPOP_MODES, type DpopMode, type DpopRule, KEY_STORAGES } from '../../dpop/dpop-rule.ts'
 import { GrantSchema } from '../../grants/index.ts'
 import { documented, OBJECT_KEYWORDS } from '../../http/openapi/documented.ts'
 import { TEXT_FORMS } from '../../http/text-forms.ts'
 import { CredentialSchema } from './credential-schema.ts'
 import { definitionAnyOf } from './definition-forms.ts'
+import { DpopSchema } from './dpop-schema.ts'
 import { Status, WantedState } from './status-schema.ts'
 
 export const NameParams = Type.Object({
@@ -94,30 +94,6 @@ const FormerDeploymentSchema = Type.Object(DeploymentSchema.properties, {
   description:
     'Former name of `deployment`. If both are present, `deployment` counts. Answers only have `deployment`',
 })
-
-const DpopSchema = Type.Object(
-  {
-    mode: Type.Optional(
-      Type.Unsafe<DpopMode>({
-        ...{ type: 'string', enum: [...DPOP_MODES], default: 'off' },
-        description:
-          '`on`: token requests have a DPoP proof, so that Salesforce binds the token to a key of the broker',
-      }),
-    ),
-    key_storage: Type.Optional(
-      Type.Unsafe<DpopRule['keyStorage']>({
-        ...{ type: 'string', enum: [...KEY_STORAGES], default: 'broker' },
-        description: '`broker`: a P-256 key, sealed in the store and shared by all replicas',
-      }),
-    ),
-  },
-  {
-    title: 'DPoP rule',
-    additionalProperties: false,
-    description:
-      'Experimental: no Salesforce org has confirmed it. Tokens that work only with a proof for each request (RFC 9449). Needs the My Domain of the org',
-  },
-)
 
 const ExchangeLoginUrls = Type.Array(Type.String({ maxLength: 512 }), {
   maxItems: 32,

@@ -1,5 +1,7 @@
 /** What the operator reads when a PKCS#11 module does not sign. */
 import type { BrokerError } from '../../errors/errors.ts'
+import { FITNESS } from '../fitness.ts'
+import type { SigningAlgorithm } from '../remote-key.ts'
 import { signerAway, signingRefused } from '../signing-problem.ts'
 
 /** The version that is tested. */
@@ -28,11 +30,30 @@ interface HsmPlace {
   readonly pinFile: string
 }
 
+/** The key that was asked for. */
+interface HsmKey {
+  /** Its label. */
+  readonly key: string
+  readonly algorithm: SigningAlgorithm
+}
+
 interface FaultWords {
-  readonly why: (place: HsmPlace, key: string) => string
-  readonly remedy: (place: HsmPlace, key: string) => string
+  readonly why: (place: HsmPlace, asked: HsmKey) => string
+  readonly remedy: (place: HsmPlace, asked: HsmKey) => string
   /** Whether it may work later without an operator. Default: no. */
   readonly isAway?: boolean
+}
+
+/** By the names of PKCS#11. */
+const HSM_KEYS: Readonly<
+  Record<SigningAlgorithm, Readonly<Record<'key' | 'way' | 'mechanism', string>>>
+> = {
+  RS256: {
+    key: 'an RSA key of 2048 bits or more',
+    way: 'RSA PKCS#1 v1.5',
+    mechanism: 'CKM_SHA256_RSA_PKCS or CKM_RSA_PKCS',
+  },
+  ES256: { key: 'a key of the curve P-256', way: 'ECDSA', mechanism: 'CKM_ECDSA' },
 }
 
 const FAULTS = {
@@ -70,21 +91,24 @@ const FAULTS = {
       'Unlock the token with the PIN of its security officer. Before that, correct the pin_file.',
   },
   no_key: {
-    why: ({ token }, key) => `has no private key with the label ${key} in the token ${token}`,
-    remedy: ({ module }) =>
-      `Make the key, or name another label: pkcs11-tool --module ${module} --login --list-objects shows them. A deleted key does not come back: generate a new one and upload its certificate.`,
+    why: ({ token }, { key }) => `has no private key with the label ${key} in the token ${token}`,
+    remedy: ({ module }, { algorithm }) =>
+      `Make the key, or name another label: pkcs11-tool --module ${module} --login --list-objects shows them. A deleted key does not come back: ${FITNESS[algorithm].instead}`,
   },
   many_keys: {
-    why: (_, key) => `has several private keys with the label ${key}`,
+    why: (_, { key }) => `has several private keys with the label ${key}`,
     remedy: () => 'Give each key a label of its own, so that it is known which one signs.',
   },
   unfit_key: {
-    why: (_, key) => `cannot sign with ${key}: it is no RSA key for signatures`,
-    remedy: () => 'Use an RSA key of 2048 bits or more with CKA_SIGN. Salesforce accepts only RSA.',
+    why: (_, { key, algorithm }) => `cannot sign with ${key}: it is no ${FITNESS[algorithm].what}`,
+    remedy: (_, { algorithm }) =>
+      `Use ${HSM_KEYS[algorithm].key} with CKA_SIGN. ${FITNESS[algorithm].why}`,
   },
   no_mechanism: {
-    why: ({ token }) => `cannot sign with RSA PKCS#1 v1.5 in the token ${token}`,
-    remedy: () => 'Allow the mechanism CKM_SHA256_RSA_PKCS or CKM_RSA_PKCS in the token.',
+    why: ({ token }, { algorithm }) =>
+      `cannot sign with ${HSM_KEYS[algorithm].way} in the token ${token}`,
+    remedy: (_, { algorithm }) =>
+      `Allow the mechanism ${HSM_KEYS[algorithm].mechanism} in the token.`,
   },
   ended: {
     why: () => 'has a module whose process ended',
@@ -101,9 +125,13 @@ const FAULTS = {
 
 export type HsmFault = keyof typeof FAULTS
 
-export function problemOf(place: HsmPlace, key: string, { fault, code }: HsmTrouble): BrokerError {
+export function problemOf(
+  place: HsmPlace,
+  asked: HsmKey,
+  { fault, code }: HsmTrouble,
+): BrokerError {
   const { why, remedy, isAway = false }: FaultWords = FAULTS[fault]
-  const said = `${why(place, key)}${code === undefined ? '' : ` (${code})`}`
-  const options = { remedy: remedy(place, key) }
+  const said = `${why(place, asked)}${code === undefined ? '' : ` (${code})`}`
+  const options = { remedy: remedy(place, asked) }
   return isAway ? signerAway(place.name, said, options) : signingRefused(place.name, said, options)
 }

@@ -5,24 +5,11 @@ import type { HsmFault, HsmRefusal } from './hsm-faults.ts'
 
 export type Cryptoki = InstanceType<(typeof pkcs11js)['PKCS11']>
 
-type Handle = ReturnType<Cryptoki['C_OpenSession']>
+export type Handle = ReturnType<Cryptoki['C_OpenSession']>
 
 /** Numbers of the standard (PKCS #11 2.40). */
 const CKF = { osLocking: 2, serialSession: 4, pinLocked: 0x40000 }
 const CKU_USER = 1
-const CKO_PRIVATE_KEY = 3
-const CKO_PUBLIC_KEY = 2
-const CKK_RSA = 0
-const CKA = {
-  class: 0,
-  label: 3,
-  keyType: 0x100,
-  id: 0x102,
-  sign: 0x108,
-  modulus: 0x120,
-  exponent: 0x122,
-}
-const CKM = { rsaPkcs: 1, sha256RsaPkcs: 0x40 }
 
 /** A session, the token, or the login is gone. A new session may work. */
 const LOST: ReadonlySet<string> = new Set([
@@ -53,13 +40,14 @@ export interface TokenPlace {
   readonly refusedPin?: string
 }
 
-interface OpenToken {
+export interface OpenToken {
   readonly slot: Handle
   /** Keeps the login, because it ends with the last session. */
   readonly first: Handle
   readonly free: Handle[]
+  /** What was found, by the name that its finder gives it. */
   readonly keys: Map<string, Handle>
-  readonly hashes: boolean
+  readonly mechanisms: ReadonlySet<number>
 }
 
 /** The name of a return value. Undefined: the error is of something else. */
@@ -123,10 +111,8 @@ export function createTokens(cryptoki: Cryptoki) {
     const first = cryptoki.C_OpenSession(slot, CKF.serialSession)
     try {
       logIn(first, slot, place)
-      const mechanisms = cryptoki.C_GetMechanismList(slot)
-      const hashes = mechanisms.includes(CKM.sha256RsaPkcs)
-      if (!hashes && !mechanisms.includes(CKM.rsaPkcs)) throw new HsmError('no_mechanism')
-      return { slot, first, free: [], keys: new Map(), hashes }
+      const mechanisms = new Set(cryptoki.C_GetMechanismList(slot))
+      return { slot, first, free: [], keys: new Map(), mechanisms }
     } catch (error) {
       attempt(() => cryptoki.C_CloseSession(first))
       throw error
@@ -170,53 +156,6 @@ export function createTokens(cryptoki: Cryptoki) {
     }
   }
 
-  const handlesOf = (session: Handle, kind: number, label: string): readonly Handle[] => {
-    const template = [
-      { type: CKA.class, value: kind },
-      { type: CKA.label, value: label },
-    ]
-    cryptoki.C_FindObjectsInit(session, template)
-    try {
-      return cryptoki.C_FindObjects(session, 2)
-    } finally {
-      cryptoki.C_FindObjectsFinal(session)
-    }
-  }
-
-  const valuesOf = (session: Handle, object: Handle, ...types: readonly number[]) =>
-    cryptoki
-      .C_GetAttributeValue(
-        session,
-        object,
-        types.map((type) => ({ type })),
-      )
-      .map(({ value }) => value)
-
-  /** The only private key with this label, which must be an RSA key that signs. */
-  const keyOf = (session: Handle, { keys }: OpenToken, label: string): Handle => {
-    const known = keys.get(label)
-    if (known) return known
-    const [key, another] = handlesOf(session, CKO_PRIVATE_KEY, label)
-    if (!key) throw new HsmError('no_key')
-    if (another) throw new HsmError('many_keys')
-    const [type, signs] = valuesOf(session, key, CKA.keyType, CKA.sign)
-    if (numberIn(type) !== CKK_RSA || !signs?.[0]) throw new HsmError('unfit_key')
-    keys.set(label, key)
-    return key
-  }
-
-  /** Some modules keep the exponent with the public key alone. */
-  const publicParts = (session: Handle, key: Handle, label: string) => {
-    const parts = attempt(() => valuesOf(session, key, CKA.modulus, CKA.exponent))
-    const [modulus, exponent] = parts ?? []
-    if (modulus?.length && exponent?.length) return { modulus, exponent }
-    const [publicKey] = handlesOf(session, CKO_PUBLIC_KEY, label)
-    if (!publicKey) throw new HsmError('no_key')
-    const [n, e] = valuesOf(session, publicKey, CKA.modulus, CKA.exponent)
-    if (!n?.length || !e?.length) throw new HsmError('unfit_key')
-    return { modulus: n, exponent: e }
-  }
-
   return {
     /** A lost session is opened again once. Throws `HsmError`, and errors of the module. */
     async use<Result>(
@@ -230,25 +169,11 @@ export function createTokens(cryptoki: Cryptoki) {
         return once(place, opened(place), work)
       }
     },
-    keyOf,
-    publicParts,
-    async sign(session: Handle, token: OpenToken, key: Handle, data: Buffer): Promise<Buffer> {
-      const mechanism = token.hashes ? CKM.sha256RsaPkcs : CKM.rsaPkcs
-      cryptoki.C_SignInit(session, { mechanism }, key)
-      return cryptoki.C_SignAsync(session, data, Buffer.alloc(SIGNATURE_MAX))
-    },
   }
 }
 
-/** For a key of 16384 bits. */
-const SIGNATURE_MAX = 2_048
-
 /** Padded with blanks in the standard. */
 const labelOf = (text: string): string => text.replace(/[\0 ]+$/, '')
-
-/** An unsigned long of this machine. */
-const numberIn = (value: Buffer | undefined): number =>
-  value?.length === 8 ? Number(value.readBigUInt64LE()) : (value?.readUInt32LE() ?? -1)
 
 function pinIn(path: string): { readonly pin: string; readonly state: string } {
   try {
@@ -263,7 +188,7 @@ function pinIn(path: string): { readonly pin: string; readonly state: string } {
 }
 
 /** For a step that may fail where another one says why. */
-function attempt<Result>(work: () => Result): Result | undefined {
+export function attempt<Result>(work: () => Result): Result | undefined {
   try {
     return work()
   } catch {

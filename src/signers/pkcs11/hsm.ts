@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Log } from '../../runtime/runtime.ts'
+import type { SigningAlgorithm } from '../remote-key.ts'
 import type { HsmRefusal, HsmTrouble } from './hsm-faults.ts'
 import type { TokenPlace } from './hsm-token.ts'
 
@@ -12,14 +13,17 @@ export interface HsmRequest {
   readonly place: TokenPlace
   /** Label of the key. */
   readonly key: string
+  readonly algorithm: SigningAlgorithm
   /** What to sign. Absent: asks for the public key. */
   readonly data?: Uint8Array
 }
 
-/** The parts of an RSA key are numbers in big-endian bytes. */
-export type HsmResult =
-  | { readonly signature: Uint8Array }
+/** The parts of an RSA key, and the coordinates of a point of P-256, are numbers in big-endian bytes. */
+export type HsmPublicKey =
   | { readonly modulus: Uint8Array; readonly exponent: Uint8Array }
+  | { readonly x: Uint8Array; readonly y: Uint8Array }
+
+export type HsmResult = { readonly signature: Uint8Array } | HsmPublicKey
 
 export interface HsmAnswer extends Partial<HsmRefusal> {
   readonly id: number

@@ -1,19 +1,20 @@
 /** Talks to one PKCS#11 module, in a process of its own, because most of its functions wait for the HSM, and some do not return. No PIN leaves this process. */
-import { createHash } from 'node:crypto'
 import type { HsmAnswer, HsmRequest, HsmResult } from './hsm.ts'
 import type { HsmRefusal } from './hsm-faults.ts'
+import { createHsmKeys } from './hsm-keys.ts'
 import { type Cryptoki, createTokens, HsmError, returnValueOf } from './hsm-token.ts'
 
 const [, , module = ''] = process.argv
 
-/** DigestInfo of SHA-256 (RFC 8017, section 9.2), before the digest. */
-const DIGEST_INFO = Buffer.from('3031300d060960864801650304020105000420', 'hex')
+type Loaded = ReturnType<typeof createTokens> & ReturnType<typeof createHsmKeys>
 
-let tokens: ReturnType<typeof createTokens> | undefined
+let known: Loaded | undefined
 
-async function loaded() {
-  tokens ??= createTokens(await load())
-  return tokens
+async function loaded(): Promise<Loaded> {
+  if (known) return known
+  const cryptoki = await load()
+  known ??= { ...createTokens(cryptoki), ...createHsmKeys(cryptoki) }
+  return known
 }
 
 async function load(): Promise<Cryptoki> {
@@ -36,15 +37,12 @@ async function newCryptoki(): Promise<Cryptoki> {
   }
 }
 
-async function answerTo({ place, key, data }: HsmRequest): Promise<HsmResult> {
-  const { use, keyOf, publicParts, sign } = await loaded()
+async function answerTo({ place, key, algorithm, data }: HsmRequest): Promise<HsmResult> {
+  const { use, sign, publicKey } = await loaded()
   return use(place, async (session, token) => {
-    const handle = keyOf(session, token, key)
-    if (data === undefined) return publicParts(session, handle, key)
-    const input = token.hashes
-      ? Buffer.from(data)
-      : Buffer.concat([DIGEST_INFO, createHash('sha256').update(data).digest()])
-    return { signature: await sign(session, token, handle, input) }
+    const named = { label: key, algorithm }
+    if (data === undefined) return publicKey(session, token, named)
+    return { signature: await sign(session, token, named, data) }
   })
 }
 

@@ -1,6 +1,13 @@
 /** Signs by the Transit engine of Vault or OpenBao. */
 import type { Outbound } from '../../http/outbound/outbound.ts'
-import type { KeyReference, PublicKey, SigningBackend } from '../remote-key.ts'
+import { FITNESS } from '../fitness.ts'
+import {
+  algorithmOf,
+  type NamedKey,
+  type PublicKey,
+  type SigningAlgorithm,
+  type SigningBackend,
+} from '../remote-key.ts'
 import type { VaultSettings } from '../signer-settings.ts'
 import { signerAway, signingRefused } from '../signing-problem.ts'
 import { createVaultAsking } from './vault-asking.ts'
@@ -17,7 +24,17 @@ interface VaultTransitDependencies {
 /** Its own words for a version that it does not sign with. The status is 500. */
 const OF_VERSION = /version for signing|version is (?:too old|disallowed)|no such version/i
 const NOT_FOUND = /key not found|no handler for route/i
-const RSA = /^rsa-(?:2048|3072|4096)$/
+
+const TYPES: Readonly<Record<SigningAlgorithm, RegExp>> = {
+  RS256: /^rsa-(?:2048|3072|4096)$/,
+  ES256: /^ecdsa-p256$/,
+}
+
+/** The defaults are PSS for RSA keys, and DER for those of a curve. */
+const WAYS: Readonly<Record<SigningAlgorithm, object>> = {
+  RS256: { signature_algorithm: 'pkcs1v15' },
+  ES256: { marshaling_algorithm: 'jws' },
+}
 
 export function createVaultTransit(dependencies: VaultTransitDependencies): SigningBackend {
   const { settings, client, outbound, session } = dependencies
@@ -29,25 +46,30 @@ export function createVaultTransit(dependencies: VaultTransitDependencies): Sign
       `Allow update on ${mount}/sign/${key}/sha2-256 and read on ${mount}/keys/${key} in the policy of this service.`,
   })
 
-  const missing = (key: string) =>
-    signingRefused(name, `has no key ${key} at ${mount}`, {
-      remedy: `Create the key ${key} with the type rsa-2048 or larger, or name another one. A deleted key does not come back: generate a new one and upload its certificate.`,
+  const missing = (key: string, algorithm: SigningAlgorithm) => {
+    const { transit, instead } = FITNESS[algorithm]
+    return signingRefused(name, `has no key ${key} at ${mount}`, {
+      remedy: `Create the key ${key} with the type ${transit}, or name another one. A deleted key does not come back: ${instead}`,
     })
+  }
 
-  const unfit = (key: string) =>
-    signingRefused(name, `cannot sign with ${key}: it is no RSA key for signatures`, {
-      remedy: 'Use a key of the type rsa-2048, rsa-3072 or rsa-4096. Salesforce accepts only RSA.',
+  const unfit = (key: string, algorithm: SigningAlgorithm) => {
+    const { what, transit, why } = FITNESS[algorithm]
+    return signingRefused(name, `cannot sign with ${key}: it is no ${what}`, {
+      remedy: `Use a key of the type ${transit}. ${why}`,
     })
+  }
 
-  const refusedBy = ({ key, keyVersion }: KeyReference, status: number, words: string) => {
+  const refusedBy = (named: NamedKey, status: number, words: string) => {
+    const { key, keyVersion } = named
+    const algorithm = algorithmOf(named)
     if (OF_VERSION.test(words)) {
       return signingRefused(name, `does not sign with version ${keyVersion} of ${key}`, {
-        remedy:
-          'Lower min_encryption_version of the key, if the version is still there. If it was trimmed, stage a credential with a newer version and upload its certificate.',
+        remedy: `Lower min_encryption_version of the key, if the version is still there. If it was trimmed, ${FITNESS[algorithm].newer}`,
       })
     }
-    if (status === 404 || NOT_FOUND.test(words)) return missing(key)
-    if (/support|algorithm|marshal|hash/i.test(words)) return unfit(key)
+    if (status === 404 || NOT_FOUND.test(words)) return missing(key, algorithm)
+    if (/support|algorithm|marshal|hash/i.test(words)) return unfit(key, algorithm)
     return status === 500
       ? signerAway(name, 'answers with the status 500')
       : signingRefused(name, `refuses to sign with ${key} (${status})`)
@@ -59,8 +81,7 @@ export function createVaultTransit(dependencies: VaultTransitDependencies): Sign
       const path = `${mount}/sign/${encodeURIComponent(key)}/sha2-256`
       const body = {
         input: Buffer.from(data).toString('base64'),
-        // PSS is the default for RSA keys.
-        signature_algorithm: 'pkcs1v15',
+        ...WAYS[algorithmOf(reference)],
         prehashed: false,
         ...(keyVersion !== undefined && { key_version: keyVersion }),
       }
@@ -72,12 +93,13 @@ export function createVaultTransit(dependencies: VaultTransitDependencies): Sign
       return Buffer.from(encoded, 'base64')
     },
 
-    async publicKeys(key, signal) {
+    async publicKeys(key, algorithm, signal) {
+      const named = { name, key, algorithm }
       const path = `${mount}/keys/${encodeURIComponent(key)}`
       const answer = await ask(key, { method: 'GET', path }, signal)
-      if (answer.status !== 200) throw refusedBy({ name, key }, answer.status, answer.words)
+      if (answer.status !== 200) throw refusedBy(named, answer.status, answer.words)
       const { type, keys } = isObject(answer.body.data) ? answer.body.data : {}
-      if (typeof type !== 'string' || !RSA.test(type)) throw unfit(key)
+      if (typeof type !== 'string' || !TYPES[algorithm].test(type)) throw unfit(key, algorithm)
       return Object.entries(isObject(keys) ? keys : {})
         .flatMap(([version, one]): PublicKey[] => {
           const pem = isObject(one) ? one.public_key : undefined

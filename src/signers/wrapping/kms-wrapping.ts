@@ -1,5 +1,5 @@
 /** Wraps by a symmetric key of AWS KMS. */
-import { createKmsAsking } from '../kms-asking.ts'
+import { createKmsAsking, type KmsPurpose } from '../kms-asking.ts'
 import type { KmsSettings } from '../signer-settings.ts'
 import { signerAway, signingRefused } from '../signing-problem.ts'
 import type { WrappingBackend } from './wrapping.ts'
@@ -11,7 +11,8 @@ export function createKmsWrapping(
   settings: Pick<KmsSettings, 'name' | 'region' | 'endpoint'>,
 ): WrappingBackend {
   const { name } = settings
-  const { ask, stop } = createKmsAsking(settings, {
+  const { ask, stop } = createKmsAsking(settings)
+  const purpose: KmsPurpose = {
     allow: 'kms:Encrypt and kms:Decrypt',
     does: 'wrap with',
     unfit: (key) =>
@@ -22,11 +23,11 @@ export function createKmsWrapping(
       signingRefused(name, `did not wrap this with ${key}: another key did`, {
         remedy: 'Name the id or the ARN of the key that wrapped.',
       }),
-  })
+  }
 
   return {
     async wrap(key, plaintext, binding, abortSignal) {
-      const { CiphertextBlob } = await ask(key, ({ sdk, client }) =>
+      const { CiphertextBlob } = await ask(key, purpose, ({ sdk, client }) =>
         client.send(
           new sdk.EncryptCommand({
             ...{ KeyId: key, Plaintext: plaintext, EncryptionContext: { [CONTEXT]: binding } },
@@ -38,7 +39,7 @@ export function createKmsWrapping(
       return Buffer.from(CiphertextBlob).toString('base64')
     },
     async unwrap(key, wrapped, binding, abortSignal) {
-      const { Plaintext } = await ask(key, ({ sdk, client }) =>
+      const { Plaintext } = await ask(key, purpose, ({ sdk, client }) =>
         client.send(
           new sdk.DecryptCommand({
             ...{ KeyId: key, CiphertextBlob: Buffer.from(wrapped, 'base64') },

@@ -1,5 +1,6 @@
 /** Logins at Salesforce for mints. The breaker guards them, and the table of retries repeats them. */
 import type { Credential } from '../../credentials/credential.ts'
+import { proofKeyIn } from '../../dpop/dpop-rule.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import {
   type Integration,
@@ -103,7 +104,7 @@ export function createLogins(dependencies: LoginsDependencies) {
       sourceOf(integration) === undefined &&
       !presentsRefreshToken(integration) &&
       !isDraft(integration) &&
-      !integration.credentials.some((one) => keysOf(one).some(signers.isResting)) &&
+      !neededKeys(integration).some(signers.isResting) &&
       !breaker.isResting(integration),
     /** The user of the next token, if this replica knows it. */
     userOf({
@@ -166,6 +167,12 @@ export function createLogins(dependencies: LoginsDependencies) {
     },
   }
 }
+
+/** What its logins need of signers and vaults. */
+const neededKeys = (integration: Integration): readonly KeyReference[] => [
+  ...integration.credentials.flatMap(keysOf),
+  ...[proofKeyIn(integration) ?? []].flat(),
+]
 
 /** What a credential needs of signers and vaults. */
 const keysOf = ({ signer, outside }: Credential): readonly KeyReference[] => [

@@ -4,9 +4,10 @@ import {
   type CredentialSecrets,
   openCredential,
 } from '../../credentials/credential.ts'
-import { dpopKeyOf } from '../../credentials/dpop-keys.ts'
+import { atSignerIn, dpopKeyOf } from '../../credentials/dpop-keys.ts'
 import type { OutsideSecrets } from '../../credentials/outside-secrets.ts'
-import { asksForBound } from '../../dpop/dpop-rule.ts'
+import { signerKeyOf } from '../../dpop/dpop-key.ts'
+import { asksForBound, proofKeyIn } from '../../dpop/dpop-rule.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import type { IdentityGuard } from '../../identity/identity-guard.ts'
 import type { StoredPin } from '../../identity/pin-store.ts'
@@ -113,12 +114,26 @@ export const signerOf = (
   const clientId = clientIdOf(integration, credential)
   const secret = secrets.byId[credential.id]
   if (clientId === undefined) throw draftError(['client id'])
-  if (credential === NO_CREDENTIAL) return { clientId, credential: { type: 'none' } }
+  if (credential === NO_CREDENTIAL) {
+    return { clientId, credential: { type: 'none' }, ...provenAway(integration, dpopKeys) }
+  }
   if (!secret) {
     throw new BrokerError('record_corrupt', 'The secret of a credential is missing')
   }
   const dpopKey = dpopKeyFor(integration, credential, dpopKeys)
-  return { clientId, credential: openCredential(secret), ...(dpopKey && { dpopKey }) }
+  return {
+    ...{ clientId, credential: openCredential(secret) },
+    ...(dpopKey && { dpopKey }),
+    ...provenAway(integration, dpopKeys),
+  }
+}
+
+const provenAway = (
+  integration: Integration,
+  dpopKeys: OpenedIntegration['dpopKeys'],
+): Pick<Signer, 'proofsBy'> => {
+  const key = proofKeyIn(integration) && signerKeyOf(atSignerIn(dpopKeys))
+  return key ? { proofsBy: key } : {}
 }
 
 function dpopKeyFor(

@@ -22,16 +22,17 @@ interface ProofsDependencies
   readonly salesforce: Pick<ProofSignerDependencies, 'nonces'> & {
     readonly clock: { aheadMs(host: string): number }
   }
+  readonly signers: ProofSignerDependencies['signers']
   readonly runtime: Pick<Runtime, 'now' | 'uniqueId'>
 }
 
 export function composeProofs(dependencies: ProofsDependencies): ProofParts {
-  const { salesforce, runtime, audit, meter, known } = dependencies
+  const { salesforce, signers, runtime, audit, meter, known } = dependencies
   const { now, uniqueId } = runtime
   const { nonces, clock } = salesforce
   const nowAt = (host: string) => now() + clock.aheadMs(host)
   return {
-    signer: createProofSigner({ nonces, nowAt, uniqueId, audit, meter }),
+    signer: createProofSigner({ nonces, nowAt, uniqueId, signers, audit, meter }),
     permission: createProofPermission({ known, meter }),
   }
 }

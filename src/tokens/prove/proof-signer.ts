@@ -2,7 +2,7 @@
 import type { AuditLog } from '../../audit/log.ts'
 import type { Principal } from '../../callers/policy.ts'
 import { boundKeyOf } from '../../dpop/binding.ts'
-import { athOf, signProof } from '../../dpop/proof.ts'
+import { athOf, type ProofSigning, signProof } from '../../dpop/proof.ts'
 import { hostOf } from '../serve/instance-place.ts'
 import type { Lease } from '../serve/lease.ts'
 import { createLeaseTexts } from '../serve/lease-texts.ts'
@@ -18,6 +18,7 @@ export interface ProofSignerDependencies {
   /** Epoch milliseconds by the clock of a host, as far as its answers tell it. The clock of the caller does not count. */
   readonly nowAt: (host: string) => number
   readonly uniqueId: () => string
+  readonly signers: ProofSigning
   readonly audit: Pick<AuditLog, 'proved'>
   readonly meter: ProofMeter
 }
@@ -27,7 +28,7 @@ interface Asker {
   readonly principal: Principal
 }
 
-interface Signed {
+export interface Signed {
   /** In the order of the requests. */
   readonly proofs: readonly string[]
   /** Strict audit: resolves when the lines are written. Else undefined. */
@@ -35,7 +36,7 @@ interface Signed {
 }
 
 export function createProofSigner(dependencies: ProofSignerDependencies) {
-  const { nonces, nowAt, uniqueId, audit, meter } = dependencies
+  const { nonces, nowAt, uniqueId, signers, audit, meter } = dependencies
   const handedBack = createHandedBackNonces(nonces)
   const athOfLease = createLeaseTexts(({ accessToken }) => athOf(accessToken))
 
@@ -54,13 +55,13 @@ export function createProofSigner(dependencies: ProofSignerDependencies) {
     },
     /** Whether a nonce that the caller got from Salesforce explains a refusal: the last proof was without it. */
     explainsRefusal: handedBack.isNews,
-    /** Signs now and for now: nothing is signed ahead or kept. `nonce`: what the caller got from Salesforce. Throws `audit_unavailable`. */
+    /** Signs now and for now: nothing is signed ahead or kept. `nonce`: what the caller got from Salesforce. A promise: the key is at a signer. Throws `audit_unavailable`, and rejects with `signer_unavailable` and `signing_refused`. */
     sign(
       asker: Asker,
       lease: Lease,
       requests: readonly ProvableRequest[],
       nonce: string | undefined,
-    ): Signed {
+    ): Signed | Promise<Signed> {
       const { key, use } = useOf(asker.principal, lease)
       const { principal, integration, host } = use
       if (nonce !== undefined) handedBack.put(use, nonce)
@@ -68,13 +69,20 @@ export function createProofSigner(dependencies: ProofSignerDependencies) {
       const known = handedBack.of(use)
       const now = () => nowAt(host)
       const lines = requests.map(({ method, path }) => ({ method, path, jti: uniqueId() }))
-      const written = audit.proved(asker, integration, lease.tokenId, lines)
       const proofs = requests.map(({ method, url }, at) => {
         const jti = lines[at]?.jti ?? uniqueId()
-        return signProof(key, { method, url, ath, nonce: known }, { now, uniqueId: () => jti })
+        const request = { method, url, ath, nonce: known }
+        return signProof(key, request, { now, uniqueId: () => jti, signers })
       })
-      for (const { method, path } of requests) meter.signed(principal, lease, { method, path })
-      return { proofs, written }
+      const counted = (proofs: readonly string[]): Signed => {
+        const written = audit.proved(asker, integration, lease.tokenId, lines)
+        for (const { method, path } of requests) meter.signed(principal, lease, { method, path })
+        return { proofs, written }
+      }
+      return areHere(proofs) ? counted(proofs) : Promise.all(proofs).then(counted)
     },
   }
 }
+
+const areHere = (proofs: readonly (string | Promise<string>)[]): proofs is readonly string[] =>
+  proofs.every((proof) => typeof proof === 'string')

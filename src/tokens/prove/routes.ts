@@ -1,5 +1,4 @@
 /** `POST /tokens/{integration}/proofs`: a bound token, with a proof for each request. */
-import type { FastifyReply } from 'fastify'
 import { type Asking, type Gate, requireReader } from '../../callers/index.ts'
 import type { Principal } from '../../callers/policy.ts'
 import { notProving, provingBy } from '../../callers/proof-policy.ts'
@@ -17,7 +16,7 @@ import { TokenParams } from '../serve/schemas.ts'
 import { secondsLeft } from '../serve/token-view.ts'
 import { type AskedRequest, type ProvableRequest, splitRequest } from './asked-request.ts'
 import type { ProofPermission } from './proof-permission.ts'
-import type { ProofSigner } from './proof-signer.ts'
+import type { ProofSigner, Signed } from './proof-signer.ts'
 import { ProofBody, Proofs } from './schemas.ts'
 
 interface ProofRouteDependencies {
@@ -69,14 +68,21 @@ export async function registerProofRoutes(
           if (!isBound(lease)) throw unbound(integration)
           provable = permission.requireAt(asker.principal, lease, placed)
         }
-        const write = (reply: FastifyReply, { lease }: Served, at: number) => {
+        const write: Parameters<HandOut>[3] = (reply, { lease }, at, still) => {
           reply.header('content-type', JSON_TYPE)
           const isReplaced = rejected !== undefined && lease.tokenId !== rejected
           // The login of the other token brought a newer nonce.
           const given = isReplaced ? undefined : nonce
-          const { proofs, written } = signer.sign(asker, lease, provable, given)
-          const text = proofsText(lease, proofs, at)
-          return written ? written.then(() => text) : text
+          const respond = ({ proofs, written }: Signed) => {
+            const text = proofsText(lease, proofs, at)
+            return written ? written.then(() => text) : text
+          }
+          const signed = signer.sign(asker, lease, provable, given)
+          if (!(signed instanceof Promise)) return respond(signed)
+          return signed.then(async (made) => {
+            await still()
+            return respond(made)
+          })
         }
         const wanted = { integration, ...(rejected !== undefined && { rejected }) }
         return handOut(request, reply, wanted, write, admit)

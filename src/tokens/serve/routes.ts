@@ -30,11 +30,12 @@ interface HandOutDependencies {
 
 type Asked = Pick<FastifyRequest, 'id' | 'ip' | 'raw' | 'principal'>
 
-/** Writes a token into the headers of an answer. Returns the body. Undefined: no body. */
+/** Writes a token into the headers of an answer. Returns the body. Undefined: no body. A writer that waited for a signer calls `still` before it writes, which throws if the caller may not have the token any more. */
 type Writer = (
   reply: FastifyReply,
   served: Served,
   at: number,
+  still: () => Promise<void>,
 ) => string | undefined | Promise<string | undefined>
 
 /** Called before the audit. Throws if the door does not hand out this token. */
@@ -57,7 +58,7 @@ export function createHandOut(dependencies: HandOutDependencies) {
 
   const answer = (
     served: Served,
-    request: Asked,
+    request: FastifyRequest,
     reply: FastifyReply,
     write: Writer,
     admit: Admit,
@@ -68,7 +69,9 @@ export function createHandOut(dependencies: HandOutDependencies) {
       const at = now()
       onRead(request.principal.id, lease, at, request)
       reply.header('cache-control', 'no-store')
-      return write(reply, served, at)
+      return write(reply, served, at, async () =>
+        broker.requireStill(lease.integration, await identify(request)),
+      )
     }
     const audited = audit.read(request, lease.integration, lease.tokenId)
     return audited ? audited.then(body) : body()

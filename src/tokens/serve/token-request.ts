@@ -2,17 +2,19 @@
 
 import type { Secret } from '../../crypto/secret.ts'
 import type { RefreshTokenExchange } from '../../custody/exchange.ts'
-import type { StoredDpopKey } from '../../dpop/dpop-key.ts'
+import { type StoredDpopKey, signerKeyOf } from '../../dpop/dpop-key.ts'
 import { asksForBound } from '../../dpop/dpop-rule.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import { remoteKeyOf } from '../../grants/assertion.ts'
 import type { GrantContext, GrantRequest, OpenCredential } from '../../grants/grant.ts'
 import { grantOf } from '../../grants/index.ts'
+import { withRefreshToken } from '../../grants/presented-credential.ts'
 import type { Introspection, TokenAnswer } from '../../grants/token-endpoint/token-answer.ts'
 import type { TokenEndpoint } from '../../grants/token-endpoint/token-endpoint.ts'
 import { digestOf, type Integration, sourceOf } from '../../integrations/integration.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
 import { within } from '../../runtime/timeout.ts'
+import type { RemoteKey } from '../../signers/remote-key.ts'
 import { deadToken, RETRIES, tryAgain } from '../mint/retry.ts'
 import {
   assumedLife,
@@ -30,6 +32,8 @@ export interface Signer {
   readonly credential: OpenCredential
   /** Signs the proofs of token requests. Absent: they have none. */
   readonly dpopKey?: StoredDpopKey
+  /** The key at a signer that its proofs need, also if a refresh token names the key. */
+  readonly proofsBy?: RemoteKey
 }
 
 /** The part of the custody of refresh tokens that a request needs. */
@@ -132,8 +136,9 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
   }
 
   const timingFor = (signer: Signer): RefreshTiming => {
-    const key = remoteKeyOf(signer.credential)
-    return { random, ...(key && { signatureMs: grants.signers.signatureMs(key) }) }
+    const times = remoteKeysOf(signer).map((key) => grants.signers.signatureMs(key))
+    const signatureMs = times.reduce((sum, ms) => sum + ms, 0)
+    return { random, ...(times.length > 0 && { signatureMs }) }
   }
 
   const isSuspect = (uid: string): boolean => (suspects.get(uid) ?? 0) > runtime.monotonic()
@@ -150,9 +155,8 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
     { signal, learnFirst = () => true }: RequestOptions,
   ): Promise<Lease | TokenAnswer> => {
     const { name, uid } = integration
-    const key = remoteKeyOf(signer.credential)
     // A login that nobody can sign must not be charged.
-    if (key) await grants.signers.ready(key)
+    for (const key of remoteKeysOf(signer)) await grants.signers.ready(key)
     const admitted = charge()
     const mintedAt = now()
     const asking = answerOf(integration, signer, admitted, signal)
@@ -268,19 +272,9 @@ const onceAdmitted = (context: GrantContext, admitted: Promise<void>): GrantCont
   },
 })
 
-/** The client authentication and the refresh token, in the form of the grant. */
-function withRefreshToken(proof: OpenCredential, refreshToken: Secret): OpenCredential {
-  switch (proof.type) {
-    case 'certificate':
-      return { type: 'refresh_token', refreshToken, privateKey: proof.privateKey }
-    case 'client_secret':
-      return { type: 'refresh_token', refreshToken, clientSecret: proof.clientSecret }
-    case 'refresh_token':
-      return { ...proof, refreshToken }
-    case 'none':
-      return { type: 'refresh_token', refreshToken }
-  }
-}
+/** The keys that a request needs and the broker does not have. */
+const remoteKeysOf = ({ credential, dpopKey, proofsBy }: Signer): readonly RemoteKey[] =>
+  [remoteKeyOf(credential), proofsBy ?? signerKeyOf(dpopKey)].filter((key) => key !== undefined)
 
 const isLease = (result: Lease | TokenAnswer): result is Lease => 'tokenId' in result
 
