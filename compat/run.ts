@@ -23,6 +23,11 @@ const PARTS: Readonly<Record<string, (only: string, one: string) => Promise<bool
     console.log(`proofs in SOAP with the Java connector: ${passed} passed, ${failed} failed`)
     return failed === 0
   },
+  async image() {
+    const { passed, failed } = await runTests(['compat/image-pkcs11.test.ts'], {})
+    console.log(`the image with PKCS#11: ${passed} passed, ${failed} failed`)
+    return failed === 0
+  },
 }
 
 const [part, only = '', one = ''] = process.argv.slice(2)

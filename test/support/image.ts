@@ -1,6 +1,14 @@
 /** The image of the Dockerfile, built without an engine, on a base that borrows this machine's own Node. */
 import { execFile } from 'node:child_process'
-import { chmodSync, copyFileSync, cpSync, mkdirSync, realpathSync, symlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  realpathSync,
+  symlinkSync,
+} from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -38,13 +46,24 @@ export interface Image {
 
 const NODE = '/nodejs/bin/node'
 const NPM = '/usr/local/lib/node_modules/npm'
+const SEARCHED = '/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin'
+/** That of the base that the Dockerfile names. */
+const DEBIAN = 'bookworm'
 
 interface Teardown {
   teardown(end: () => unknown): void
 }
 
+interface ImageOptions {
+  /** Whether it has the package that signs by PKCS#11 modules. It is compiled in a Debian of its own, which `debootstrap` downloads. Default: false. */
+  readonly hasPkcs11?: boolean
+}
+
 /** Gone with the test. */
-export async function buildImage(t: Teardown): Promise<Image> {
+export async function buildImage(
+  t: Teardown,
+  { hasPkcs11 = false }: ImageOptions = {},
+): Promise<Image> {
   const folder = await mkdtemp(join(tmpdir(), 'valetkey-image-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const buildah = async (...args: readonly string[]) => {
@@ -62,10 +81,15 @@ export async function buildImage(t: Teardown): Promise<Image> {
   const base = join(folder, 'base')
   await makeRuntime(base)
   const builder = join(folder, 'builder')
-  cpSync(base, builder, { recursive: true, verbatimSymlinks: true })
+  if (hasPkcs11) await makeDebian(builder)
+  else {
+    cpSync(base, builder, { recursive: true, verbatimSymlinks: true })
+    copyFileSync('/usr/bin/env', join(builder, 'usr/bin/env'))
+    await addLibraries(builder, '/usr/bin/env')
+  }
   await prepareForNpm(builder)
   const dockerfile = join(folder, 'base.dockerfile')
-  await writeFile(dockerfile, 'FROM scratch\nCOPY . /\nENV PATH=/usr/local/bin:/usr/bin\n')
+  await writeFile(dockerfile, `FROM scratch\nCOPY . /\nENV PATH=${SEARCHED}\n`)
   await build('--file', dockerfile, '--tag', 'localhost/base', base)
   await build('--file', dockerfile, '--tag', 'localhost/builder', builder)
   await writeFile(join(folder, 'npmrc'), npmrc)
@@ -74,6 +98,7 @@ export async function buildImage(t: Teardown): Promise<Image> {
     ...volumes.flatMap(({ from, to }) => ['--volume', `${from}:${to}:ro`]),
     ...['--volume', `${npmCache}:/root/.npm`],
     ...['--build-arg', 'BUILD_BASE=localhost/builder', '--build-arg', 'BASE=localhost/base'],
+    ...(hasPkcs11 ? ['--build-arg', 'PKCS11=with'] : []),
     ...['--tag', 'localhost/valetkey', '.'],
   )
   const described = await buildah('inspect', '--type', 'image', 'localhost/valetkey')
@@ -102,11 +127,24 @@ async function prepareForNpm(root: string): Promise<void> {
   mkdirSync(join(root, 'usr/local/bin'), { recursive: true })
   symlinkSync(`${NPM}/bin/npm-cli.js`, join(root, 'usr/local/bin/npm'))
   symlinkSync(NODE, join(root, 'usr/local/bin/node'))
-  copyFileSync('/usr/bin/env', join(root, 'usr/bin/env'))
-  await addLibraries(root, '/usr/bin/env')
 }
 
-async function addLibraries(root: string, binary: string): Promise<void> {
+/** A Debian as the images of Node have it: with apt, as this machine has set it, and with the headers of Node. */
+async function makeDebian(root: string): Promise<void> {
+  await execute('debootstrap', ['--variant=minbase', DEBIAN, root], { maxBuffer: 64 * 1024 * 1024 })
+  cpSync('/etc/apt/apt.conf.d', join(root, 'etc/apt/apt.conf.d'), { recursive: true })
+  const headers = [join(dirname(process.execPath), '../include/node'), '/usr/include/node']
+  const found = headers.find(existsSync)
+  if (found === undefined) throw new Error(`The headers of Node are in none of ${headers}`)
+  cpSync(found, join(root, 'usr/local/include/node'), { recursive: true })
+  mkdirSync(join(root, 'nodejs/bin'), { recursive: true })
+  await writeFile(join(root, NODE), '', { mode: 0o755 })
+  mkdirSync(dirname(join(root, CERTIFICATES)), { recursive: true })
+  copyFileSync(CERTIFICATES, join(root, CERTIFICATES))
+}
+
+/** Copies what a program or a library of this machine loads, to the same places. */
+export async function addLibraries(root: string, binary: string): Promise<void> {
   const { stdout } = await execute('ldd', [binary])
   for (const [, path = ''] of stdout.matchAll(/(\/\S+) \(0x/g)) {
     mkdirSync(dirname(join(root, path)), { recursive: true })
