@@ -1,4 +1,4 @@
-/** Pages of the list, of integrations that all have a token, in both stores. */
+/** Pages of the list, and the status page, of integrations that all have a token, in both stores. */
 import { exactly, type Figure } from './figure.ts'
 import { leaseCopies, openStore } from './leased-copies.ts'
 import { nameOf } from './many.ts'
@@ -87,8 +87,57 @@ async function measureEngine(
       })
     }
   }
+  figures.push(...(await measureStatusPage(broker, setting, engine, pages)))
   await broker.process.kill('SIGTERM')
   return figures
+}
+
+/** As a browser gets it that has signed in. */
+async function measureStatusPage(
+  { url, probe }: MeasuredBroker,
+  { adminKey }: Setting,
+  engine: Engine,
+  pages: number,
+): Promise<readonly Figure[]> {
+  const signedIn = await fetch(`${url}/status/sign-in`, {
+    ...{ method: 'POST', redirect: 'manual', headers: { origin: url } },
+    body: new URLSearchParams({ key: adminKey }),
+  })
+  const cookie = (signedIn.headers.get('set-cookie') ?? '').split(';', 1)[0] ?? ''
+  const visit = async () => {
+    const startedAt = performance.now()
+    const answer = await fetch(`${url}/status`, { headers: { cookie } })
+    const firstByteMs = performance.now() - startedAt
+    const html = await answer.text()
+    if (!html.includes('<title>Status</title>')) throw new Error(`${answer.status}: ${html}`)
+    return { firstByteMs, bytes: Buffer.byteLength(html) }
+  }
+  for (let warmed = 0; warmed < WARM_PAGES; warmed += 1) await visit()
+  const before = await probe.read()
+  const visits = []
+  while (visits.length < pages) visits.push(await visit())
+  const { mainUs } = await probe.read()
+  return [
+    {
+      id: `${engine}-status`,
+      what: `${engine}: the status page, until its first byte, ms`,
+      spread: spreadOf(visits.map(({ firstByteMs }) => firstByteMs)),
+      digits: 1,
+      target: { atMost: 30 },
+    },
+    {
+      id: `${engine}-status-main`,
+      what: `${engine}: CPU time of the status page on the main thread, ms`,
+      spread: exactly((mainUs - before.mainUs) / 1_000 / pages),
+      digits: 1,
+    },
+    {
+      id: `${engine}-status-size`,
+      what: `${engine}: size of the status page, KB`,
+      spread: spreadOf(visits.map(({ bytes }) => bytes / 1_000)),
+      digits: 1,
+    },
+  ]
 }
 
 async function prepareOriginal(

@@ -61,7 +61,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
     },
   },
   list: {
-    what: 'pages of 200 of 100,000 integrations with tokens, in both stores',
+    what: 'pages of 200 of 100,000 integrations with tokens, and the status page, in both stores',
     async measure(t, isShort) {
       const { measureList } = await import('./list.ts')
       return measureList(t, { integrations: isShort ? 3_000 : 100_000, pages: 20 })
