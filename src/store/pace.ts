@@ -41,6 +41,8 @@ export function createPace({ monotonic, log }: PaceDependencies): Pace {
   const slots: Slot[] = []
   let isSlow = false
   let isLate = false
+  /** The slot that was judged last. */
+  let judged: number | undefined
 
   const slotNumber = () => Math.floor(monotonic() / SLOT_MS)
 
@@ -112,7 +114,11 @@ export function createPace({ monotonic, log }: PaceDependencies): Pace {
       }
       slot.reads += 1
       if (tookMs > SLOW_MS) slot.slow += 1
-      if (isAnswered && tookMs <= QUICK_MS) slot.quick += 1
+      const isQuick = isAnswered && tookMs <= QUICK_MS
+      if (isQuick) slot.quick += 1
+      // Another quick read of the same slot makes no store slow or late.
+      if (isQuick && !isSlow && !isLate && judged === number) return
+      judged = number
       judge()
     },
     isSlow() {

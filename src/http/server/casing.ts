@@ -74,10 +74,23 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
   return prototype === Object.prototype || prototype === null
 }
 
-function toCamel(key: string): string {
-  return key.replace(/(?<=[a-z0-9])_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+/** Most names that are remembered. There are fewer in the schemas; callers may send any. */
+const REMEMBERED_MAX = 1_000
+
+/** A list converts the same names for each item. */
+function remembering(rename: (key: string) => string): (key: string) => string {
+  const known = new Map<string, string>()
+  return (key) => {
+    const name = known.get(key)
+    if (name !== undefined) return name
+    const renamed = rename(key)
+    if (known.size < REMEMBERED_MAX) known.set(key, renamed)
+    return renamed
+  }
 }
 
-function toSnake(key: string): string {
-  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
-}
+const toCamel = remembering((key) =>
+  key.replace(/(?<=[a-z0-9])_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+)
+
+const toSnake = remembering((key) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`))

@@ -63,7 +63,8 @@ export function authenticOutcomes(
     const body = code ? `${stored.body.slice(0, code.index)}}` : stored.body
     const refusal = { ...stored, body }
     try {
-      await prover.prove(ofRefusal(name, uid, refusal), code?.[1], prover.begin())
+      const proving = prover.prove(ofRefusal(name, uid, refusal), code?.[1], prover.begin())
+      if (proving) await proving
       return refusal
     } catch (error) {
       if (isCorrupt(error)) return undefined
@@ -80,7 +81,8 @@ export function authenticOutcomes(
       if (!look?.outcome.refusal) corrupt.over(REFUSAL, name)
       if (!look) return undefined
       const { mac, ...integration } = look.integration
-      await prover.prove(ofIntegration(integration), mac, began)
+      const proving = prover.prove(ofIntegration(integration), mac, began)
+      if (proving) await proving
       const { refusal: stored, ...outcome } = look.outcome
       if (!stored) return { ...look, integration }
       const refusal = await proven(name, integration.uid, stored)

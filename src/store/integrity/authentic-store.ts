@@ -48,7 +48,8 @@ function authenticIntegrations(
     const began = prover.begin()
     const found = await prover.one(INTEGRATION, name, began, read())
     if (!found) return undefined
-    await prover.prove(ofIntegration(found), found.mac, began)
+    const proving = prover.prove(ofIntegration(found), found.mac, began)
+    if (proving) await proving
     const { mac: _, ...rest } = found
     return rest as Found
   }
@@ -119,7 +120,8 @@ function authenticDocuments(
       const record = await prover.one(kind, id, began, documents.read(kind, id))
       if (!record) return undefined
       const { mac, ...rest } = record
-      await prover.prove(ofDocument(kind, rest), mac, began)
+      const proving = prover.prove(ofDocument(kind, rest), mac, began)
+      if (proving) await proving
       return rest
     },
     async list(kind, page) {

@@ -12,8 +12,8 @@ export interface RecordAuthenticator {
   /** Called before a read; returns its time. */
   begin(): number
   code(record: AuthenticRecord): string
-  /** Throws `record_corrupt`. */
-  prove(record: AuthenticRecord, mac: string | undefined, began: number): Promise<void>
+  /** Throws `record_corrupt`. Undefined: it is proven. A promise: more of the store must be read for it. */
+  prove(record: AuthenticRecord, mac: string | undefined, began: number): Promise<void> | undefined
   /** Throws `record_corrupt` if a newer version was seen, unless the complete store went back. */
   keepsPace(
     record: Pick<AuthenticRecord, 'kind' | 'name' | 'uid' | 'version'>,
@@ -64,7 +64,7 @@ export function createRecordAuthenticator(
 
   /** Records by their code, those that were proven last. A page reads each twice. */
   const proven = new Map<string, AuthenticRecord>()
-  const judged = (record: AuthenticRecord, mac = '') => {
+  const judged = (record: AuthenticRecord, mac = ''): ReturnType<typeof judgeMac> => {
     const known = proven.get(mac)
     if (known && isSame(known, record)) return 'authentic'
     const verdict = judgeMac(macs, mac, record)
@@ -86,12 +86,18 @@ export function createRecordAuthenticator(
     return isPast()
   }
 
+  /** False: it must be looked at again, with more of the store. */
+  const isPlainlyAuthentic = (
+    verdict: ReturnType<typeof judgeMac>,
+    { kind, name, uid, version }: AuthenticRecord,
+    began: number,
+  ): boolean => verdict === 'authentic' && !seen.isPast(kind, name, uid, version, began)
+
   const troubleOf = async (
+    verdict: ReturnType<typeof judgeMac>,
     record: AuthenticRecord,
-    mac: string | undefined,
     began: number,
   ): Promise<Corruption | undefined> => {
-    const verdict = judged(record, mac)
     if (verdict === 'absent' || verdict === 'outdated') {
       if (!(await requirement.acceptsUnproven())) return 'no_mac'
     } else if (verdict !== 'authentic') return verdict
@@ -115,12 +121,25 @@ export function createRecordAuthenticator(
     throw new BrokerError('record_corrupt', `The record ${kind} ${name} does not verify`)
   }
 
+  const proveLater = async (
+    verdict: ReturnType<typeof judgeMac>,
+    record: AuthenticRecord,
+    began: number,
+  ): Promise<void> => {
+    settle(record, await troubleOf(verdict, record, began))
+    note(record, began)
+  }
+
   return {
     begin: seen.now,
     absent: seen.absent,
-    async prove(record, mac, began) {
-      settle(record, await troubleOf(record, mac, began))
+    // A page proves some hundred records: none of them makes a promise.
+    prove(record, mac, began) {
+      const verdict = judged(record, mac)
+      if (!isPlainlyAuthentic(verdict, record, began)) return proveLater(verdict, record, began)
+      settle(record, undefined)
       note(record, began)
+      return undefined
     },
     async keepsPace(record, began) {
       settle(record, (await isRolledBack(record, began)) ? 'rolled_back' : undefined)
@@ -148,7 +167,9 @@ export function createRecordAuthenticator(
         const record = authentic(item)
         try {
           // Not recorded as seen, because a list contains many records that are never used.
-          settle(record, await troubleOf(record, item.mac, began))
+          const verdict = judged(record, item.mac)
+          const isPlain = isPlainlyAuthentic(verdict, record, began)
+          settle(record, isPlain ? undefined : await troubleOf(verdict, record, began))
           const { mac: _, ...rest } = item
           items.push(rest as typeof item)
         } catch (error) {

@@ -17,8 +17,8 @@ export interface GatheringRedis extends RedisConnection {
   read(many: Script, one: GatheredRead): Promise<unknown>
 }
 
-/** Reads in one script, so that Redis is not held up for long. */
-const MOST = 100
+/** Reads in one script, so that Redis is not held up for long: half of the largest page, and the one that shows that there is another. */
+const MOST = 101
 
 /** The reply for a record that `each` could not read. */
 const UNREAD = 'unread'
