@@ -26,6 +26,7 @@ import { banner } from './banner.ts'
 import { setEngineFlags } from './engine-flags.ts'
 import { listen } from './listening.ts'
 import { openKeys } from './open-keys.ts'
+import { collectAtRest } from './start-garbage.ts'
 
 /** sysexits.h: an internal error. */
 const EX_SOFTWARE = 70
@@ -88,6 +89,7 @@ export async function serve(env: Environment, version: string): Promise<void> {
     { host, port, metricsPort, version, store: config.redisUrl ? 'redis' : 'embedded' },
     'listening',
   )
+  collectAtRest()
   if (process.stdout.isTTY) {
     const scheme = tls ? 'https' : 'http'
     const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
