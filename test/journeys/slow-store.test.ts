@@ -53,16 +53,25 @@ async function speedOf({ call }: TestBroker): Promise<{ ok: boolean; detail: str
   return checks.find(({ name }: { name: string }) => name === 'store_speed')
 }
 
-/** Reads over and over until it is stopped; gives what each took, and the answers that were none. */
+/** Reads over and over until it is stopped; gives what each took, how much longer than an answer that needs no store at the same moment, and the answers that were none. */
 function reading({ broker, key }: World) {
   let isOver = false
   const tookMs: number[] = []
+  const longerMs: number[] = []
   const failed: unknown[] = []
+  const timed = async (path: string) => {
+    const started = performance.now()
+    const answer = await broker.call('GET', path, { key })
+    return { ...answer, ms: performance.now() - started }
+  }
   const run = async () => {
     while (!isOver) {
-      const started = performance.now()
-      const { status, body } = await broker.call('GET', '/tokens/known', { key })
-      tookMs.push(performance.now() - started)
+      const [live, { status, body, ms }] = await Promise.all([
+        timed('/livez'),
+        timed('/tokens/known'),
+      ])
+      tookMs.push(ms)
+      longerMs.push(ms - live.ms)
       if (status !== 200) failed.push(body)
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
@@ -72,7 +81,8 @@ function reading({ broker, key }: World) {
     async stop() {
       isOver = true
       await running
-      return { tookMs: tookMs.toSorted((a, b) => a - b), failed }
+      const sorted = (all: readonly number[]) => all.toSorted((a, b) => a - b)
+      return { tookMs: sorted(tookMs), longerMs: sorted(longerMs), failed }
     },
   }
 }
@@ -99,14 +109,22 @@ for (const [what, slowness] of Object.entries(SLOW)) {
     await new Promise((resolve) => setTimeout(resolve, 3_000))
     const known = await slow.stop()
     t.same(known.failed, [])
-    const median = known.tookMs[Math.floor(known.tookMs.length / 2)] ?? 0
-    t.ok(median < 50, `the median took ${median} ms`)
-    t.ok((known.tookMs.at(-1) ?? 0) < 500, `the slowest took ${known.tookMs.at(-1)} ms`)
+    const { longerMs } = known
+    const median = longerMs[Math.floor(longerMs.length / 2)] ?? Number.NaN
+    t.ok(median < 50, `the median took ${median} ms longer than without the store`)
+    t.ok((longerMs.at(-1) ?? Number.NaN) < 500, `the slowest took ${longerMs.at(-1)} ms longer`)
 
     proxy.slow(undefined)
     await eventually(async () => (await speedOf(broker)).ok, SAID_MS)
     const told = broker.logs().match(/the store is (?:slow|no longer slow)/g)
-    t.same(told, ['the store is slow', 'the store is no longer slow'], 'once each')
+    // Where the machine is busy, the store may be slow once more; see `test/store/pace.test.ts`.
+    const pair = ['the store is slow', 'the store is no longer slow']
+    t.same(
+      told,
+      told?.map((_, at) => pair[at % 2]),
+      'in turn',
+    )
+    t.equal(told?.at(-1), pair[1])
   })
 }
 
