@@ -161,10 +161,17 @@ t.test('each ends at its deadline, and what it waited for is counted', async (t)
   const before = abandonedWork().total
   await Promise.all(
     USERS.map(async ([who, seconds, work, expected]) => {
-      const began = performance.now()
+      // A timer of the same process is as late as the deadline where the machine is busy.
+      let isLate = false
+      const limit = setTimeout(
+        () => {
+          isLate = true
+        },
+        (seconds + 1) * 1_000,
+      )
       t.equal(await work(), expected, who)
-      const took = (performance.now() - began) / 1_000
-      t.ok(took < seconds + 1, `${who}: ${took}`)
+      clearTimeout(limit)
+      t.notOk(isLate, `${who}: later than ${seconds} s`)
     }),
   )
   t.ok(abandonedWork().total - before >= USERS.length)
