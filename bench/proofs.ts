@@ -10,6 +10,7 @@ import { type Load, type LoadRequest, load, provideLoad } from './load.ts'
 import { inTurn, spreadOf } from './ratio.ts'
 import { commandsOf } from './redis-commands.ts'
 import { type MeasuredBroker, prepareSetting, type Setting, type Teardown } from './setting.ts'
+import { measureSignatures, type SignatureFloor } from './signature-floor.ts'
 
 export interface ProofOptions {
   readonly rounds: number
@@ -30,6 +31,7 @@ interface Round {
   /** One request at a time. */
   readonly alone: Readonly<Record<'hit' | 'one', Load>>
   readonly commands: number
+  readonly floor: SignatureFloor
 }
 
 export async function measureProofs(
@@ -52,6 +54,8 @@ export async function measureProofs(
   const measure = (kind: Kind, duration = seconds) =>
     costOf(broker, { path: '/', seconds: duration, requests: of(kind) })
   for (const kind of KINDS) await measure(kind, warmSeconds)
+  const signing = await setting.server('./servers/signing.ts', [])
+  await measureSignatures(signing, { seconds: 1, atOnce: AT_ONCE })
   const measured: Round[] = []
   for (let round = 0; round < rounds; round += 1) {
     const costs: Partial<Record<Kind, Cost>> = {}
@@ -67,7 +71,8 @@ export async function measureProofs(
       load({ url: `${broker.url}/`, seconds, connections: 1, requests: of(kind) })
     const [[hit, proof] = []] = await inTurn(1, one('hit'), one('one'))
     if (!hit || !proof) throw new Error('a round was not measured')
-    measured.push({ costs: costs as Round['costs'], alone: { hit, one: proof }, commands })
+    const floor = await measureSignatures(signing, { seconds, atOnce: AT_ONCE })
+    measured.push({ costs: costs as Round['costs'], alone: { hit, one: proof }, commands, floor })
   }
   const passing = await measurePassing(t, setting, broker, options)
   return [...figuresOf(measured), ...passing]
@@ -214,6 +219,18 @@ function figuresOf(rounds: readonly Round[]): readonly Figure[] {
       target: { atMost: 1.5 },
     },
     {
+      id: 'p50-floor',
+      what: 'the same if a proof were a hit and a bare signature',
+      spread: of(({ alone, floor }) => 1 + floor.p50Ms / alone.hit.p50Ms),
+      digits: 2,
+    },
+    {
+      id: 'signature',
+      what: 'CPU time of a bare signature, µs',
+      spread: of(({ floor }) => floor.oneUs),
+      digits: 1,
+    },
+    {
       id: 'p50',
       what: 'p50 of a proof, one request at a time, ms',
       spread: of(({ alone }) => alone.one.p50Ms),
@@ -231,6 +248,14 @@ function figuresOf(rounds: readonly Round[]): readonly Figure[] {
       spread: of(({ costs }) => costs.batch.processUs / costs.one.processUs),
       digits: 2,
       target: { atMost: 6 },
+    },
+    {
+      id: 'batch-floor',
+      what: `the same if all but the first of the ${AT_ONCE} were bare signatures`,
+      spread: of(
+        ({ costs, floor }) => 1 + (floor.batchUs * (1 - 1 / AT_ONCE)) / costs.one.processUs,
+      ),
+      digits: 2,
     },
     {
       id: 'batch-rate',

@@ -37,14 +37,9 @@ export function signProof(
   { method, url, ath, nonce }: ProvenRequest,
   { now, uniqueId, signers }: ProofDependencies,
 ): string | Promise<string> {
-  const claims = {
-    jti: uniqueId(),
-    htm: method,
-    htu: htuOf(url),
-    iat: Math.floor(now() / 1_000),
-    ...(ath !== undefined && { ath }),
-    ...(nonce !== undefined && { nonce }),
-  }
+  const iat = Math.floor(now() / 1_000)
+  // JSON leaves out what is undefined.
+  const claims = { jti: uniqueId(), htm: method, htu: htuOf(url), iat, ath, nonce }
   return signClaims(key, claims, signers)
 }
 

@@ -97,6 +97,7 @@ export function composeMetering(dependencies: {
     },
     log,
   })
+  const signedProofs = metrics.counter('valetkey_proofs_total', { result: 'signed' })
   const wrong = new Set<string>()
   let isFileRefused = false
   let samples: ReturnType<typeof createIntegrationSamples> | undefined
@@ -149,7 +150,10 @@ export function composeMetering(dependencies: {
       },
     },
     unusual: (action) => metrics.counter('valetkey_unusual_total', { action }).add(),
-    proof: (result) => metrics.counter('valetkey_proofs_total', { result }).add(),
+    proof: (result) =>
+      result === 'signed'
+        ? signedProofs.add()
+        : metrics.counter('valetkey_proofs_total', { result }).add(),
     webhooks: {
       sent: (outcome) => metrics.counter('valetkey_webhook_attempts_total', { outcome }).add(),
       lost: (reason) => metrics.counter('valetkey_webhooks_lost_total', { reason }).add(),

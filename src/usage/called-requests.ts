@@ -105,13 +105,17 @@ const sum = (one: Seen, other: Seen): Seen => [
   one[2] + other[2],
 ]
 
-/** What patterns may have in a segment. */
-const LITERAL = /^[A-Za-z0-9._~!$&'()+,=:@-]{1,40}$/
-const VERSION = /^v\d{1,3}\.\d$/
+/** What patterns may have in a segment, without what separates parts of a value. */
+const LITERAL = /^[A-Za-z0-9._~!$&'()+-]{1,40}$/
+const VERSION = /v\d{1,3}\.\d/
 /** An id of Salesforce, 15 or 18 characters with a digit, or a place in a result: an id and a number. */
-const RECORD_ID = /^(?=[A-Za-z0-9]*\d)[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?(?:-\d+)?$/
-const NUMBER = /^\d+$/
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+const RECORD_ID = /(?=[A-Za-z0-9]*\d)[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?(?:-\d+)?/
+const NUMBER = /\d+/
+const UUID = /[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}/
+/** One expression, because each proof asks for each segment. */
+const OWN_VALUE = new RegExp(
+  `^(?:${[VERSION, RECORD_ID, NUMBER, UUID].map(({ source }) => source).join('|')})$`,
+)
 /** In `sobjects/Account/Key__c/value/…`, how far the value is behind. */
 const VALUE = 3
 const SEGMENTS_MAX = 12
@@ -127,7 +131,4 @@ export function shapeOf(path: string): string {
   return `/${shaped.join('/')}${segments.length > SEGMENTS_MAX ? '/*' : ''}`
 }
 
-const isLiteral = (segment: string): boolean =>
-  LITERAL.test(segment) &&
-  ![VERSION, RECORD_ID, NUMBER, UUID].some((form) => form.test(segment)) &&
-  !/[@,=:]/.test(segment)
+const isLiteral = (segment: string): boolean => LITERAL.test(segment) && !OWN_VALUE.test(segment)
