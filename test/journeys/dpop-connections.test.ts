@@ -68,6 +68,44 @@ for (const dpopRequired of [false, true]) {
   }
 }
 
+/** A probe calls with the token that is there, and neither its refresh token nor the token is used up. */
+async function keepsWhatItProbes(t: Test, salesforce: World): Promise<void> {
+  const { simulator, call, token } = salesforce
+  const probe = () => call('POST', '/integrations/billing/probes/dpop', { body: {} })
+  const [lease, refreshToken] = [await leaseOf(salesforce), newest(salesforce)]
+  const asked = simulator.tokenRequests().length
+  const { status, body } = await probe()
+  t.equal(status, 200, JSON.stringify(body))
+  const results = Object.fromEntries(
+    body.probes.map(({ probe: name, result }: Record<string, string>) => [name, result]),
+  )
+  t.match(results, {
+    ...{ binds: 'yes', works: 'yes', as_bearer: 'no', replay: 'no', introspection: 'yes' },
+    ...{ token_nonce: 'not_run', without_proof: 'not_run', nonce_age: 'not_run' },
+    revoke_without_proof: 'not_run',
+  })
+  t.match(body, { posture: 'unknown', logins_used: 0 })
+  t.equal(simulator.tokenRequests().length, asked, 'no token was asked for')
+  t.same(newest(salesforce), refreshToken)
+  t.match(await leaseOf(salesforce), { token_id: lease.token_id })
+  t.match(await token(), { body: { code: 'token_bound' } }, 'and it is served as before')
+}
+
+t.test('a connection without a token, and one without a key, are not called with', async (t) => {
+  const salesforce = await world(t, { members: {} })
+  const { call, connect, token } = salesforce
+  await connect()
+  const found = async () => {
+    const { body } = await call('POST', '/integrations/billing/probes/dpop', { body: {} })
+    const { result, detail } = body.probes.find((one: { probe: string }) => one.probe === 'works')
+    return `${result}: ${detail}`
+  }
+  t.equal((await token()).status, 200)
+  t.match(await found(), /^not_run: .*without a proof/)
+  await call('DELETE', '/tokens/billing')
+  t.match(await found(), /^not_run: no token is there/)
+})
+
 t.test('a new connection has a new key, and the former ends with its own', async (t) => {
   const salesforce = await world(t, { dpopRequired: true })
   const { simulator, connect, token } = salesforce
@@ -81,6 +119,7 @@ t.test('a new connection has a new key, and the former ends with its own', async
   t.ok(second?.jkt)
   t.not(second?.jkt, first?.jkt)
   t.match(await leaseOf(salesforce), { bound: true, key_thumbprint: second?.jkt })
+  await keepsWhatItProbes(t, salesforce)
   const familyOf = (id: string | undefined) =>
     simulator.refreshTokens().filter(({ familyId }) => familyId === id)
   const isEnded = async () => familyOf(first?.familyId).every(({ state }) => state !== 'current')

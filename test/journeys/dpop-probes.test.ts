@@ -135,6 +135,27 @@ for (const [knobs, found] of [
   })
 }
 
+t.test('a later run tells whether the nonce of the one before still works', async (t) => {
+  configure({ nonceLifetimeMs: 3_600_000 })
+  const { name, sessions } = await put(clientCredentials)
+  const ageOf = ({ body }: Awaited<ReturnType<typeof probe>>) =>
+    body.probes.find((one: { probe: string }) => one.probe === 'nonce_age')
+  t.match(ageOf(await probe(name)), { result: 'not_run', detail: /probe again later/ })
+  salesforce.pass(300_000)
+  t.match(ageOf(await probe(name)), { result: 'yes', detail: /^after 30\d s 200/ })
+  salesforce.pass(2 * 3_600_000)
+  const last = await probe(name)
+  t.match(ageOf(last), { result: 'no', detail: /^after 720\d s 400 use_dpop_nonce/ })
+  t.ok(last.body.logins_used <= last.body.logins_allowed, `${last.body.logins_used}`)
+  salesforce.pass(26 * 3_600_000)
+  t.match(ageOf(await probe(name)), { result: 'not_run' }, 'it is kept for a day')
+  t.same(
+    sessions().filter(({ jkt }) => jkt !== undefined),
+    [],
+    'no run leaves a token',
+  )
+})
+
 t.test('an integration with bound tokens keeps the one that it has, and its nonce', async (t) => {
   configure({ resourceNonce: 'required' })
   const { name, app, sessions } = await put(clientCredentials, { dpop: { mode: 'on' } })

@@ -53,7 +53,7 @@ export const TOKEN_COMMANDS: readonly LoadedCommand[] = [
     name: 'probe dpop',
     summary: 'find out what your org does with DPoP (experimental)',
     details:
-      'Asks first. Makes up to 8 logins as the integration, and some 30 requests that only read. Salesforce may give the probe the token that is in use, bound to another key: use a sandbox, or an integration that nobody needs now. The report names no integration, org, host or user and has no secret, so that you can send it to the maintainers. Your API key needs integrations:test.',
+      'Asks first. Makes up to 8 logins as the integration, and some 30 requests that only read. Salesforce may give the probe the token that is in use, bound to another key: use a sandbox, or an integration that nobody needs now. An integration that presents a refresh token is probed without a login, with the token that is there. The report names no integration, org, host or user and has no secret, so that you can send it to the maintainers. Your API key needs integrations:test.',
     operands: [{ name: 'NAME', completes: 'integration' }],
     options: [
       { flags: '--yes', summary: 'do not ask' },

@@ -23,8 +23,8 @@ export interface Crafted {
   readonly htu?: string
   /** Default: 0. */
   readonly iatShiftSeconds?: number
-  /** Default: the last one of the host for this key, if it gave one. */
-  readonly nonce?: 'none'
+  /** Null: none. Default: the last one of the host for this key, if it gave one. */
+  readonly nonce?: string | null
 }
 
 /** An answer, as far as a report says it: no text of Salesforce but the name of an error. */
@@ -58,6 +58,7 @@ const ERROR_NAME = /^[A-Za-z_]{2,40}$/
 export function createProbeClient(dependencies: ProbeClientDependencies) {
   const { outbound, nowAt, uniqueId, signers, onNonce, signal } = dependencies
   const nonces = new Map<string, string>()
+  const keyOf = (thumbprint: string, host: string) => `${thumbprint} ${host}`
 
   const proofFor = async (
     { url, method = 'GET' }: OutboundRequest,
@@ -65,13 +66,12 @@ export function createProbeClient(dependencies: ProbeClientDependencies) {
   ): Promise<string> => {
     const { key, accessToken, htu = htuOf(url), iatShiftSeconds = 0 } = crafted
     const { host } = new URL(url)
-    const known = nonces.get(`${key.thumbprint} ${host}`)
-    const nonce = crafted.nonce === 'none' ? undefined : known
+    const { nonce = nonces.get(keyOf(key.thumbprint, host)) } = crafted
     const claims = {
       ...{ jti: uniqueId(), htm: method, htu },
       iat: Math.floor(nowAt(host) / 1_000) + iatShiftSeconds,
       ...(accessToken && { ath: athOf(accessToken) }),
-      ...(nonce !== undefined && { nonce }),
+      ...(typeof nonce === 'string' && { nonce }),
     }
     return signClaims(key, claims, signers, key.digest)
   }
@@ -93,7 +93,7 @@ export function createProbeClient(dependencies: ProbeClientDependencies) {
     if (nonce) {
       const { thumbprint } = crafted.key
       const { host } = new URL(request.url)
-      nonces.set(`${thumbprint} ${host}`, nonce)
+      nonces.set(keyOf(thumbprint, host), nonce)
       onNonce(thumbprint, host, nonce)
     }
     return outcome
@@ -101,6 +101,9 @@ export function createProbeClient(dependencies: ProbeClientDependencies) {
 
   return {
     proofFor,
+    /** The last one of the host for this key. */
+    nonceOf: ({ thumbprint }: ProbeKey, url: string): string | undefined =>
+      nonces.get(keyOf(thumbprint, new URL(url).host)),
     /** Without a proof. */
     plain,
     once,

@@ -9,6 +9,7 @@ import { presentsRefreshToken } from '../../integrations/integration.ts'
 import { within } from '../../runtime/timeout.ts'
 import type { DoctorMint } from '../../tokens/mint/doctor-mint.ts'
 import type { SigningClient } from '../../tokens/mint/mint.ts'
+import { probeHeldToken } from './held-probes.ts'
 import { createProbeClient, type ProbeClient } from './probe-client.ts'
 import {
   finding,
@@ -20,7 +21,7 @@ import {
   type ProbeName,
 } from './probes.ts'
 import { createTokenAsker } from './token-asker.ts'
-import { probeTokens } from './token-probes.ts'
+import { type KeptNonce, probeTokens } from './token-probes.ts'
 
 export interface ProbeReport {
   /** Epoch milliseconds. */
@@ -37,13 +38,16 @@ export interface ProbeReport {
 export type DpopProber = ReturnType<typeof createDpopProber>
 
 interface DpopProberDependencies {
-  readonly mint: Pick<DoctorMint, 'charge' | 'client'>
+  readonly mint: Pick<DoctorMint, 'charge' | 'client' | 'held'>
   readonly grants: GrantContext
   readonly salesforce: Pick<Salesforce, 'outbound' | 'hosts' | 'clock' | 'nonces'>
 }
 
 /** All of a run. What is not asked by then is not run. */
 const RUN_MS = 25_000
+/** How long the nonce of a run is kept for the next one. */
+const NONCE_KEPT_MS = 25 * 3_600_000
+const NONCES_KEPT = 100
 /** Most token requests. Each is a login. */
 export const PROBE_LOGINS_ALLOWED = 8
 
@@ -51,6 +55,25 @@ export function createDpopProber(dependencies: DpopProberDependencies) {
   const { mint, grants, salesforce } = dependencies
   const { outbound, hosts, clock, nonces } = salesforce
   const underWay = new Map<string, Promise<ProbeReport>>()
+  /** By the uid of the integration. */
+  const kept = new Map<string, KeptNonce>()
+
+  const keptFor = ({ uid }: SigningClient['integration']) => {
+    const known = kept.get(uid)
+    const isRecent = known !== undefined && known.at > grants.now() - NONCE_KEPT_MS
+    return {
+      before: isRecent ? known : undefined,
+      keep(one: KeptNonce) {
+        kept.delete(uid)
+        kept.set(uid, one)
+        for (const oldest of kept.keys()) {
+          if (kept.size <= NONCES_KEPT) break
+          kept.delete(oldest)
+        }
+      },
+      now: grants.now,
+    }
+  }
 
   const examine = async (asked: SigningClient): Promise<ProbeReport> => {
     const { integration, signer } = asked
@@ -65,17 +88,19 @@ export function createDpopProber(dependencies: DpopProberDependencies) {
     const findings = new Map<ProbeName, ProbeFinding>()
     let posture: Posture = 'unknown'
     let newestApiVersion: string | null = null
+    const isRefreshed = presentsRefreshToken(integration)
+    const lease = isRefreshed ? await mint.held(integration.name) : undefined
+    const ownKey = isRefreshed ? lease?.dpop?.key : signer.dpopKey
     await within(
       RUN_MS,
       async (signal) => {
         const nowAt = (host: string) => grants.now() + clock.aheadMs(host)
         // A newer nonce may end the one that the fleet has for the key of the integration.
         const onNonce = (thumbprint: string, host: string, nonce: string) => {
-          if (thumbprint === signer.dpopKey?.thumbprint) nonces.learn({ thumbprint, host, nonce })
+          if (thumbprint === ownKey?.thumbprint) nonces.learn({ thumbprint, host, nonce })
         }
         const { uniqueId, signers } = grants
         const client = createProbeClient({ outbound, nowAt, uniqueId, signers, onNonce, signal })
-        const asker = createTokenAsker({ asked, client, grants, hosts, clock, charge, signal })
         const run = async (
           probe: ProbeName,
           work: () => Promise<ProbeFinding>,
@@ -85,7 +110,12 @@ export function createDpopProber(dependencies: DpopProberDependencies) {
           return found
         }
         newestApiVersion = await newestVersionAt(loginUrl, client)
-        posture = await probeTokens(asked, asker, client, run)
+        const asker = createTokenAsker({ asked, client, grants, hosts, clock, charge, signal })
+        if (isRefreshed) {
+          await probeHeldToken(lease, integration, asker, client, run)
+          return
+        }
+        posture = await probeTokens(asked, asker, client, run, keptFor(integration))
       },
       { late: () => undefined },
     )
@@ -100,7 +130,6 @@ export function createDpopProber(dependencies: DpopProberDependencies) {
     async probe(name: string): Promise<ProbeReport> {
       const asked = await mint.client(name)
       const { integration } = asked
-      if (presentsRefreshToken(integration)) throw presentsOne()
       checkDefinition({ ...integration, dpop: { mode: 'on', keyStorage: 'broker' } }, integration)
       const key = `${integration.uid}:${integration.version}`
       const running = underWay.get(key)
@@ -143,10 +172,3 @@ async function newestVersionAt(loginUrl: string, client: ProbeClient): Promise<s
 
 const tooManyLogins = () =>
   new BrokerError('login_budget_exhausted', `A run makes at most ${PROBE_LOGINS_ALLOWED} logins.`)
-
-const presentsOne = () =>
-  new BrokerError(
-    'request_invalid',
-    'The integration presents a refresh token, which probes must not use up',
-    { remedy: 'Probe an integration of the same app with another grant.' },
-  )

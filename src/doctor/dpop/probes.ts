@@ -29,7 +29,7 @@ export const PROBES = {
   bulk: 'Does the Bulk API list jobs for the token with its proof?',
   cometd: 'Does the Streaming API (CometD) accept the token with its proof?',
   revoke_without_proof: 'Does a revocation without a proof end a bound token?',
-  nonce_age: 'Does a nonce work after 5 minutes, an hour and a day?',
+  nonce_age: 'Does the token endpoint still accept the nonce of the run before?',
   bulk_upload: 'Does the Bulk API accept an upload with a proof?',
   pub_sub: 'Does the Pub/Sub API accept the token with its proof?',
   data_cloud: 'Is a bound token exchanged for one of Data Cloud?',
@@ -55,10 +55,9 @@ export type Posture = (typeof POSTURES)[number]
 
 /** What one run cannot find out, and why. */
 export const NEVER_RUN: Partial<Readonly<Record<ProbeName, string>>> = {
-  nonce_age: 'it takes a day',
-  bulk_upload: 'it writes',
-  pub_sub: 'this service does not speak gRPC',
-  data_cloud: 'the exchange belongs to another integration',
+  bulk_upload: 'an upload needs a job, which is a record of the org, and a probe makes none',
+  pub_sub: 'it needs a client of gRPC, which this service has not',
+  data_cloud: 'it needs the exchange of an integration that this one is the source of',
 }
 
 export const finding = (result: ProbeFindingResult, detail: string): ProbeFinding => ({

@@ -61,16 +61,17 @@ export function judged(outcome: OutboundOutcome): ProbeFinding {
   return finding(isAccepted ? 'yes' : isRefused ? 'no' : 'unclear', words)
 }
 
-/** `bound` undefined: the grant binds no token, so nothing is asked. */
+/** `bound` undefined: nothing is asked. `why`: default, the grant binds no token. */
 export async function probeResources(
   bound: BoundToken | undefined,
   client: ProbeClient,
   run: RunProbe,
+  why = NOT_BOUND,
 ): Promise<void> {
-  const skip = async (names: readonly ProbeName[], why: string) => {
-    for (const name of names) await run(name, async () => notRun(why))
+  const skip = async (names: readonly ProbeName[], reason: string) => {
+    for (const name of names) await run(name, async () => notRun(reason))
   }
-  if (!bound) return skip(['works', 'userinfo', ...OF_REST], NOT_BOUND)
+  if (!bound) return skip(['works', 'userinfo', ...OF_REST], why)
   const { key, accessToken, instanceUrl, loginUrl } = bound
   const craft = (changes: Partial<Crafted> = {}): Crafted => ({ key, accessToken, ...changes })
   const authorization = `DPoP ${accessToken.reveal()}`
@@ -87,7 +88,7 @@ export async function probeResources(
   }
 
   await run('resource_nonce', async () => {
-    const { status, words } = seenIn(await client.once(rest, craft({ nonce: 'none' })))
+    const { status, words } = seenIn(await client.once(rest, craft({ nonce: null })))
     return finding(status === 400 || status === 401 ? 'yes' : 'no', words)
   })
   await run('as_bearer', async () =>

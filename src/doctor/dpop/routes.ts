@@ -26,7 +26,7 @@ export function registerDpopProbeRoutes(
     operation('probeDpop', 'integrations', {
       summary: 'Finds out what the org of an integration does with DPoP',
       description:
-        'Experimental. Needs `integrations:test`. Makes at most 8 logins, which count like those of the doctor, and some 30 requests that only read, in 26 seconds at most, and ends its own tokens. Salesforce may give it the token that is in use, bound to another key; no token that others have is revoked. Not for a grant that presents a refresh token.',
+        'Experimental. Needs `integrations:test`. Makes at most 8 logins, which count like those of the doctor, and some 30 requests that only read, in 26 seconds at most, and ends its own tokens. Salesforce may give it the token that is in use, bound to another key; no token that others have is revoked. For a grant that presents a refresh token, it makes no login, and calls with the token that is there.',
       params: NameParams,
       body: NoMembers,
       response: { 200: DpopReport, ...problems(...MINT_PROBLEMS, 'request_invalid') },

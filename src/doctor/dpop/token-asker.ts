@@ -50,12 +50,17 @@ export function createTokenAsker(dependencies: TokenAskerDependencies) {
   }
 
   /** An endpoint that sends with proofs of this key, and writes down what is answered. */
-  const contextWith = (key: ProbeKey | undefined, answers: OutboundOutcome[]): GrantContext => {
+  const contextWith = (
+    key: ProbeKey | undefined,
+    answers: OutboundOutcome[],
+    nonce?: string,
+  ): GrantContext => {
     const outbound: ProvenOutbound = {
       async send(sent) {
-        const outcome = await (key ? client.once(sent, { key }) : client.plain(sent))
+        const crafted = key && { key, ...(nonce !== undefined && { nonce }) }
+        const outcome = await (crafted ? client.once(sent, crafted) : client.plain(sent))
         answers.push(outcome)
-        if (!key || !seenIn(outcome).isChallenge) return outcome
+        if (nonce !== undefined || !key || !seenIn(outcome).isChallenge) return outcome
         const again = await client.once(sent, { key })
         answers.push(again)
         return again
@@ -74,12 +79,12 @@ export function createTokenAsker(dependencies: TokenAskerDependencies) {
     }
   }
 
-  const attempt = async (key: ProbeKey | undefined): Promise<AskedToken> => {
+  const attempt = async (key: ProbeKey | undefined, nonce?: string): Promise<AskedToken> => {
     const answers: OutboundOutcome[] = []
     await charge()
     let token: TokenAnswer | undefined
     try {
-      token = await grant.request(request(), contextWith(key, answers))
+      token = await grant.request(request(), contextWith(key, answers, nonce))
     } catch (error) {
       // Nothing was sent: this says nothing of Salesforce.
       if (!(error instanceof BrokerError) || answers.length === 0) throw error
@@ -101,6 +106,8 @@ export function createTokenAsker(dependencies: TokenAskerDependencies) {
       // The challenge may have used up the assertion. Now the nonce is known.
       return { ...(await attempt(key)), challenge: first.challenge }
     },
+    /** The same with this nonce, and without another try. */
+    askWithNonce: (key: ProbeKey, nonce: string): Promise<AskedToken> => attempt(key, nonce),
     /** What introspection answers. Undefined: the grant cannot introspect. */
     async introspect(token: Secret, key: ProbeKey): Promise<OutboundOutcome | undefined> {
       const answers: OutboundOutcome[] = []

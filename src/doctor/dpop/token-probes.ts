@@ -1,4 +1,5 @@
 /** Probes of the token endpoint, and the order of a run. */
+import type { Secret } from '../../crypto/secret.ts'
 import { generateDpopKey } from '../../dpop/dpop-key.ts'
 import { grantOf } from '../../grants/index.ts'
 import { membersOf } from '../../grants/org-api/org-api.ts'
@@ -19,12 +20,24 @@ import {
 } from './resource-probes.ts'
 import type { AskedToken, TokenAsker } from './token-asker.ts'
 
+/** A nonce of the token endpoint that was not used since, with the key that it came for. */
+export interface KeptNonce {
+  readonly key: ProbeKey
+  readonly nonce: string
+  /** Epoch milliseconds. */
+  readonly at: number
+}
+
+const NO_RUN_BEFORE =
+  'probe again later, within a day and at the same replica: this run has kept its nonce'
+
 /** Asks for tokens, and then calls with them. Ends the tokens that nobody else has. Returns the posture of the app. */
 export async function probeTokens(
   { integration, signer }: SigningClient,
   asker: TokenAsker,
   client: ProbeClient,
   run: RunProbe,
+  keptNonce: { readonly before: KeptNonce | undefined; keep(kept: KeptNonce): void; now(): number },
 ): Promise<Posture> {
   const { loginUrl, grant } = integration
   const own = es256Key(signer.dpopKey ?? generateDpopKey())
@@ -46,6 +59,7 @@ export async function probeTokens(
     const other = await askWith(es256Key(generateDpopKey()))
     return tokenFinding(other, isSame(first, other))
   })
+  const [withOther] = others
   let plain: AskedToken | undefined
   await run('without_proof', async () => {
     plain = await asker.ask()
@@ -68,6 +82,18 @@ export async function probeTokens(
     })
   }
 
+  await run('nonce_age', async () => {
+    const { before } = keptNonce
+    if (!before) return notRun(NO_RUN_BEFORE)
+    const { key, nonce, at } = before
+    const asked = { ...(await asker.askWithNonce(key, nonce)), key }
+    others.push(asked)
+    const { seen, token } = asked
+    const seconds = Math.round((keptNonce.now() - at) / 1_000)
+    const result = token ? 'yes' : seen.isChallenge ? 'no' : 'unclear'
+    return finding(result, `after ${seconds} s ${seen.words}`)
+  })
+
   const tokenOf = ({ instanceUrl, accessToken }: TokenAnswer, key: ProbeKey): BoundToken => ({
     ...{ key, accessToken, instanceUrl, loginUrl },
   })
@@ -89,18 +115,30 @@ export async function probeTokens(
       mine.push(tokenOf(first.token, own))
     }
   }
-  await run('introspection', async () => {
-    if (!first.token || !isBound) return notRun(NOT_BOUND)
-    if (!grantOf(grant.type).introspect) return notRun('the grant cannot introspect')
-    const outcome = await asker.introspect(first.token.accessToken, own)
-    if (!outcome?.ok || outcome.status !== 200)
-      return outcome ? judged(outcome) : notRun('no answer')
-    const { cnf } = membersOf(jsonOf(outcome))
-    const isNamed = membersOf(cnf).jkt === own.thumbprint
-    return finding(isNamed ? 'yes' : 'no', seenIn(outcome).words)
-  })
+  await run('introspection', async () =>
+    first.token && isBound
+      ? probeIntrospection(asker, grant.type, first.token.accessToken, own)
+      : notRun(NOT_BOUND),
+  )
   for (const token of mine) await revoke(token, client)
+  const nonce = withOther && client.nonceOf(withOther.key, loginUrl)
+  if (withOther && nonce) keptNonce.keep({ key: withOther.key, nonce, at: keptNonce.now() })
   return postureOf(isBound, plain)
+}
+
+/** Asks about an access token, which changes nothing. */
+export async function probeIntrospection(
+  asker: Pick<TokenAsker, 'introspect'>,
+  grantType: string,
+  accessToken: Secret,
+  key: ProbeKey,
+): Promise<ProbeFinding> {
+  if (!grantOf(grantType).introspect) return notRun('the grant cannot introspect')
+  const outcome = await asker.introspect(accessToken, key)
+  if (!outcome?.ok || outcome.status !== 200) return outcome ? judged(outcome) : notRun('no answer')
+  const { cnf } = membersOf(jsonOf(outcome))
+  const isNamed = membersOf(cnf).jkt === key.thumbprint
+  return finding(isNamed ? 'yes' : 'no', seenIn(outcome).words)
 }
 
 interface Asked extends AskedToken {

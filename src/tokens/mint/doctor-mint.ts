@@ -16,6 +16,8 @@ export interface DoctorMint {
   charge(integration: Integration): Promise<void>
   /** The current integration with the client that a mint would try first. Throws what a mint throws before its request. */
   client(name: string): Promise<SigningClient>
+  /** The lease that is there, without a mint. Undefined: there is none, or it is over. */
+  held(name: string): Promise<Lease | undefined>
   /** Tries each credential once, without retries. The token may become the lease. Calls `charge` before each request. Throws what a mint throws. */
   mint(integration: Integration, charge: () => Promise<void>, by: Actor): Promise<Lease>
 }
@@ -98,6 +100,10 @@ export function createDoctorMint(dependencies: DoctorMintDependencies): DoctorMi
       await logins.charge(integration, await logins.subjectOf(integration), 'doctor')
     },
     client: logins.client,
+    async held(name) {
+      const lease = (await records.look(name))?.lease
+      return lease && lease.expiresAt > now() ? lease : undefined
+    },
     mint(integration, charge, by) {
       const { name, uid, version } = integration
       const work = () => inTurn(name, () => attempt(integration, charge, by))
