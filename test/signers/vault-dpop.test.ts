@@ -155,8 +155,9 @@ t.test('a key of DPoP in OpenBao', { skip }, async (t) => {
     t.match(await call('GET', '/tokens/person'), { status: 409 })
     t.match(simulator.refreshTokens().at(-1), { jkt, state: 'current' })
 
-    await setPolicy(SIGNING_POLICY.replaceAll('valetkey-*', 'nothing'))
     await expect(204, call('DELETE', '/tokens/person'))
+    // Nobody knows yet that the key does not sign.
+    await setPolicy(SIGNING_POLICY.replaceAll('valetkey-*', 'nothing'))
     const away = await call('GET', '/tokens/person')
     t.match(away, { status: 502, body: { code: 'signing_refused' } })
     t.match(simulator.refreshTokens().at(-1), { jkt, state: 'current' }, 'it is not presented')
