@@ -1,4 +1,5 @@
 /** Pages of the list, and the status page, of integrations that all have a token, in both stores. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { exactly, type Figure } from './figure.ts'
 import { leaseCopies, openStore } from './leased-copies.ts'
 import { nameOf } from './many.ts'
@@ -53,8 +54,9 @@ async function measureEngine(
   const { call } = broker.process
   await untilIndexed(broker)
   const body = { selector: { labels: { team: 'billing' } }, reason: 'a bench', revoke: false }
-  const { status } = await call('POST', '/freezes', { body })
-  if (status !== 201) throw new Error(`POST /freezes: ${status}`)
+  const frozen = await call('POST', '/freezes', { body })
+  if (frozen.status !== 201) throw new Error(`POST /freezes: ${frozen.status}`)
+  await untilSwept(broker, frozen.body.id)
   const middle = copies[Math.floor(copies.length / 2)] ?? ''
   const cursor = Buffer.from(middle).toString('base64url')
   const page = async (query: string) => {
@@ -90,6 +92,15 @@ async function measureEngine(
   figures.push(...(await measureStatusPage(broker, setting, engine, pages)))
   await broker.process.kill('SIGTERM')
   return figures
+}
+
+/** After a freeze, a replica reads every integration once, beside what is measured here. */
+async function untilSwept({ process }: MeasuredBroker, freeze: string): Promise<void> {
+  for (;;) {
+    const { body } = await process.call('GET', `/freezes/${freeze}`)
+    if (body.state === 'done') return
+    await sleep(500)
+  }
 }
 
 /** As a browser gets it that has signed in. */
