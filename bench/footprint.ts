@@ -29,8 +29,8 @@ const REST_MS = 5_000
 /** Longest time until a program that ended answers again, and the pause between two tries. */
 const GONE_MS = 10_000
 const GONE_PAUSE_MS = 20
-/** They warm up what all others share, and are not counted: one of so many. */
-const WARM_PART = 10
+/** So many more warm up what all others share, and are not counted: until then a process grows by some 15 MB, whoever is read. */
+const WARM = 1_000
 
 /** Of one of those that are compared, of so many integrations. */
 interface Use {
@@ -103,7 +103,7 @@ async function useOfBroker(
   const unprobed = { ...options, isProbed: false }
   const maker = await setting.broker(unprobed)
   const grant = 'client_credentials'
-  const { names } = await prepareMany(setting, maker, { prefix, count, grant })
+  const { names } = await prepareMany(setting, maker, { prefix, count: WARM + count, grant })
   await maker.process.kill('SIGTERM')
   // A replica that has not seen any of them yet.
   const broker = await setting.broker(unprobed)
@@ -119,7 +119,10 @@ async function useOfBroker(
 
 /** It keeps its records in its own memory: they are there before, and count for nothing. Its plugin ends under reads in lanes; what it did not answer is read again. */
 async function useOfOpenbao(setting: Setting, bao: Openbao, count: number): Promise<Use> {
-  const names = await prepareOpenbaoApps(setting, bao, { prefix: 'openbao-use-', count })
+  const names = await prepareOpenbaoApps(setting, bao, {
+    prefix: 'openbao-use-',
+    count: WARM + count,
+  })
   const { url: origin, headers } = bao
   return useOf(bao.pid, names, { origin, headers, path: openbaoPath, isGone: isPluginGone })
 }
@@ -148,8 +151,10 @@ async function useOf(
         if (!isAskedAgain) throw new Error(`${name}: ${asked.statusCode} ${text}`)
       }
     })
-  const warm = names.slice(0, Math.ceil(names.length / WARM_PART))
-  const counted = names.slice(warm.length)
+  const warm = names.slice(0, WARM)
+  const counted = names.slice(WARM)
+  // Our process gives back what only its start needed, when it first rests.
+  await sleep(REST_MS)
   await read(warm)
   await read(warm)
   await sleep(REST_MS)
