@@ -1,12 +1,11 @@
 /** What a proof costs beside a hit, twenty at once, and a gateway with proofs beside the same gateway that asks bare `node:http`. */
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { GATEWAYS } from '../test/gateway/gateway-table.ts'
-import { startGateway } from '../test/gateway/running-gateway.ts'
-import { freePort, startRedis } from '../test/support/redis.ts'
-import { type Cost, costOf, type Measured } from './cost.ts'
+import { startRedis } from '../test/support/redis.ts'
+import { type Cost, costOf } from './cost.ts'
 import { exactly, type Figure } from './figure.ts'
 import { type Load, type LoadRequest, load, provideLoad } from './load.ts'
+import { measurePassing } from './passing.ts'
+import { PROVEN_PATH, proverKey } from './prover-key.ts'
 import { inTurn, spreadOf } from './ratio.ts'
 import { commandsOf } from './redis-commands.ts'
 import { type MeasuredBroker, prepareSetting, type Setting, type Teardown } from './setting.ts'
@@ -20,8 +19,6 @@ export interface ProofOptions {
 
 /** Most of one request. */
 const AT_ONCE = 20
-const PATH = '/services/data/v66.0/query?q=SELECT+Id+FROM+Organization'
-const REQUESTS = ['GET /services/data/*/query']
 const KINDS = ['hit', 'one', 'batch'] as const
 
 type Kind = (typeof KINDS)[number]
@@ -78,20 +75,12 @@ export async function measureProofs(
   return [...figuresOf(measured), ...passing]
 }
 
-async function keyOf(broker: MeasuredBroker, name: string, body: object): Promise<string> {
-  const made = await broker.process.call('POST', '/api-keys', {
-    body: { name, integrations: ['*'], ...body },
-  })
-  if (made.status !== 201) throw new Error(JSON.stringify(made.body))
-  return made.body.key
-}
-
 async function requestsOf(
   { simulator, authorization }: Setting,
   broker: MeasuredBroker,
 ): Promise<Readonly<Record<Kind, LoadRequest>>> {
-  const key = await keyOf(broker, 'prover', { permissions: ['tokens:prove'], requests: REQUESTS })
-  const request = { method: 'GET', url: simulator.origins.myDomain + PATH }
+  const key = await proverKey(broker, 'prover', 'tokens:prove')
+  const request = { method: 'GET', url: simulator.origins.myDomain + PROVEN_PATH }
   const proofs = (count: number): LoadRequest => ({
     ...{ method: 'POST', path: '/tokens/bound/proofs' },
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
@@ -102,94 +91,6 @@ async function requestsOf(
     one: proofs(1),
     batch: proofs(AT_ONCE),
   }
-}
-
-interface Passing {
-  readonly ours: Load
-  readonly bare: Load
-}
-
-/** Requests through nginx, which asks one of the two for each. What it passes them to is a server of its own, so that only the question differs. */
-async function measurePassing(
-  t: Teardown,
-  setting: Setting,
-  broker: MeasuredBroker,
-  { rounds, seconds, warmSeconds }: ProofOptions,
-): Promise<readonly Figure[]> {
-  const key = await keyOf(broker, 'gateway', { permissions: ['tokens:read'], requests: REQUESTS })
-  const asked = {
-    authorization: `Bearer ${key}`,
-    'x-original-method': 'GET',
-    'x-original-uri': PATH,
-  }
-  const answer = await fetch(`${broker.url}/gateway/bound`, { headers: asked })
-  if (!answer.headers.has('dpop')) throw new Error(`no proof: ${answer.status}`)
-  const bare = await serverWith(setting, answer)
-  const through = async ({ url }: Measured): Promise<string> => {
-    const upstream = await freePort()
-    const [nginx] = GATEWAYS
-    if (nginx?.name !== 'nginx') throw new Error('the first gateway is not nginx')
-    const provided = await nginx.provide((line) => console.error(line))
-    if (!provided.ok) throw new Error(provided.why)
-    const { port } = await startGateway(
-      t,
-      {
-        ...nginx,
-        changes: () => [
-          [/gateway\/billing/, 'gateway/bound'],
-          [/\$instance\$salesforce_uri/g, `http://127.0.0.1:${upstream}$salesforce_uri`],
-          [
-            /\n {2}server \{/,
-            `\n  access_log off;\n  server { listen 127.0.0.1:${upstream}; return 200 ok; }\n  server {`,
-          ],
-        ],
-      },
-      { brokerUrl: url, key, instance: new URL(setting.simulator.origins.myDomain) },
-    )
-    return `http://127.0.0.1:${port}/sf${PATH}`
-  }
-  const [ourUrl, bareUrl] = [await through(broker), await through(bare)]
-  const measure =
-    (url: string, duration = seconds) =>
-    () =>
-      load({ url, seconds: duration })
-  await measure(ourUrl, warmSeconds)()
-  await measure(bareUrl, warmSeconds)()
-  const pairs = await inTurn(rounds, measure(ourUrl), measure(bareUrl))
-  const each = pairs.map(([ours, other]): Passing => ({ ours, bare: other }))
-  return [
-    {
-      id: 'nginx-ratio',
-      what: 'requests a second through nginx, with proofs of Valetkey / with `auth_request` to bare `node:http`',
-      spread: spreadOf(
-        each.map(({ ours, bare: other }) => ours.requestsPerSecond / other.requestsPerSecond),
-      ),
-      digits: 2,
-      target: { atLeast: 0.5 },
-    },
-    {
-      id: 'nginx-rate',
-      what: 'requests a second through nginx, with proofs of Valetkey',
-      spread: spreadOf(each.map(({ ours }) => ours.requestsPerSecond)),
-      digits: 0,
-    },
-    {
-      id: 'nginx-failures',
-      what: 'of all, failed',
-      spread: exactly(each.reduce((sum, one) => sum + one.ours.failures + one.bare.failures, 0)),
-      digits: 0,
-      target: { atMost: 0 },
-    },
-  ]
-}
-
-/** Bare `node:http` that gives this answer to everybody. */
-async function serverWith(setting: Setting, answer: Response): Promise<Measured> {
-  const own = ['date', 'connection', 'keep-alive']
-  const headers = Object.fromEntries([...answer.headers].filter(([name]) => !own.includes(name)))
-  const file = join(setting.folder, 'passed.json')
-  await writeFile(file, JSON.stringify({ headers, body: await answer.text() }))
-  return setting.server('./servers/bare.ts', [file])
 }
 
 function figuresOf(rounds: readonly Round[]): readonly Figure[] {
