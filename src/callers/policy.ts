@@ -194,13 +194,12 @@ const unlimited: Choice = (permits, chosen) =>
 type Choice = (permits: readonly Permit[], chosen: readonly Permit[]) => readonly Permit[]
 
 interface Chosen {
-  readonly choice: Choice
   readonly permits: readonly Permit[]
   readonly principal: Principal
 }
 
-/** The last choice for each principal. */
-const choices = new WeakMap<Principal, Chosen>()
+/** The last one of each choice for each principal: one request may need two. */
+const choices = new WeakMap<Choice, WeakMap<Principal, Chosen>>()
 
 /** The principal with the permits of a choice: the same object as for its last request with that choice, so that all that is remembered of a principal holds. */
 export function withPermits(
@@ -208,14 +207,15 @@ export function withPermits(
   permits: readonly Permit[],
   choice: Choice,
 ): Principal {
-  const last = choices.get(principal)
+  const known = choices.get(choice) ?? new WeakMap<Principal, Chosen>()
+  if (!choices.has(choice)) choices.set(choice, known)
+  const last = known.get(principal)
   const isSame =
-    last?.choice === choice &&
-    last.permits.length === permits.length &&
+    last?.permits.length === permits.length &&
     permits.every((permit, at) => permit === last.permits[at])
   if (isSame) return last.principal
   const made = { ...principal, permits: choice(principal.permits, permits) }
-  choices.set(principal, { choice, permits, principal: made })
+  known.set(principal, { permits, principal: made })
   return made
 }
 

@@ -92,6 +92,14 @@ t.test('the permits of a request count for it alone, whatever came before', asyn
       t.same(again, found)
     }
   }
+  const query = { method: 'GET', target: '/services/data/v66.0/query' }
+  const both = () => [
+    passing(reader, () => [query]),
+    provingBy(reader, 'tokens:read', 'query', [query]),
+  ]
+  const [[passed, proved], [passedAgain, provedAgain]] = [both(), both()]
+  t.equal(passedAgain, passed, 'one request may need both, and what is remembered of each holds')
+  t.same(provedAgain, proved)
   t.notOk(allows(reader, 'tokens:read', { name: 'both', labels: {} }), 'not without a request')
   t.equal(
     passing(reader, () => []),
