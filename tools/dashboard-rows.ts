@@ -145,7 +145,7 @@ export const ROWS: readonly DashboardRow[] = [
           'New callers, networks, rates, scopes and instances of watched integrations. `docs/unusual.md` says what each is.',
         runbook: 'ValetkeyCallerNew',
         queries: one(
-          `sum by (action) (increase(valetkey_unusual_total{${FLEET}}[1h])) > 0`,
+          `sum by (action) (increase(valetkey_unusual_total{${FLEET}}[1h]))`,
           '{{action}}',
         ),
       },

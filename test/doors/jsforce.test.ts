@@ -3,11 +3,10 @@ import jsforce from 'jsforce'
 import t from 'tap'
 import { eventually } from '../support/eventually.ts'
 import { lifeKnown } from '../support/lease-life.ts'
-import { doorWorld } from './world.ts'
+import { doorWorld, slowClock } from './world.ts'
 
-/** The broker's own clock stands still from here. A loop is 20 logins in two seconds, which a busy machine may not reach. */
-let heldAt: number | undefined
-const world = await doorWorld(t, { now: () => heldAt ?? Date.now() })
+const clock = slowClock()
+const world = await doorWorld(t, { monotonic: clock.monotonic })
 const { simulator, call, makeKey, broker, url } = world
 const { myDomain } = simulator.origins
 
@@ -107,9 +106,9 @@ for (const [grant, logIn] of Object.entries(GRANTS)) {
     })
     t.teardown(() => fault.remove())
     const elsewhere = `${connection.instanceUrl}/id/${simulator.acme.id}/005000000000001`
-    heldAt = Date.now()
-    await t.rejects(connection.request(elsewhere), /token_still_live: .*instance_url/)
-    heldAt = undefined
+    await clock.slowly(() =>
+      t.rejects(connection.request(elsewhere), /token_still_live: .*instance_url/),
+    )
     t.equal(fault.hits(), 20, 'one for each token')
     fault.remove()
     await connection.query('SELECT Id FROM Organization')
