@@ -112,7 +112,7 @@ export function registerExposureRoutes(
     operation('getExposure', 'service', {
       summary: 'Who fetched which tokens since a time, and which of them live',
       description:
-        'Needs `audit:read` over all integrations. JSON, or CSV if `Accept` is `text/csv`. The CSV ends with a line `incomplete` if `complete` is false, and with a line `more` that has the next cursor in `state`. Selects what any of `freeze`, `integrations`, `label`, `client_id`, `org_id` and `all` selects.',
+        'Needs `audit:read` over all integrations. JSON, or CSV if `Accept` is `text/csv`. The CSV ends with a line `incomplete` if `complete` is false, and with a line `more` that has the next cursor in `state`. A cell that a spreadsheet would take for a formula has an apostrophe before it. Selects what any of `freeze`, `integrations`, `label`, `client_id`, `org_id` and `all` selects.',
       querystring: ExposureQuery,
       response: {
         200: jsonOr(ExposureView, 'text/csv'),
