@@ -4,6 +4,8 @@ import t from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { startBroker } from '../support/broker.ts'
 import { eventually } from '../support/eventually.ts'
+import { lifeKnown } from '../support/lease-life.ts'
+import { listingAtRest } from '../support/listing.ts'
 import { startRedis } from '../support/redis.ts'
 
 const base = 'vk:{vk}:'
@@ -40,6 +42,9 @@ t.test('what concerns many goes on without the one', async (t) => {
   })
   const { key } = made.body
   await eventually(async () => (await raw.exists(`${base}d:subject:bad`)) === 1)
+  // What is written of `bad` later is indexed as unusable, and then its labels are not known.
+  for (const name of names) await lifeKnown(call, name)
+  await listingAtRest(redis.port)
 
   await raw.hset(`${base}d:subject:bad`, { body: '{}' })
   for (const by of [{}, { key }]) {
