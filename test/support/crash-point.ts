@@ -54,9 +54,10 @@ DatabaseSync.prototype.exec = function (sql) {
   if (sql.startsWith('BEGIN')) changed.clear()
   exec.call(this, sql)
   if (sql !== 'COMMIT' || changed.size === 0 || isOfStart()) return
-  // Copies of events may be in a transaction or come after it.
-  const others = [...changed].filter((table) => table !== 'events')
-  point(`wrote ${others.length > 0 ? others.join(' and ') : 'events'}`)
+  // Copies of events, and entries of the index of the list, may be in a transaction or come after it.
+  const others = [...changed].filter((table) => table !== 'events' && !table.startsWith('listing_'))
+  const isOfIndex = others.every((table) => table === 'meta')
+  point(`wrote ${(isOfIndex ? [...changed] : others).join(' and ')}`)
 }
 
 /** That somebody vouched for the store comes once, before or after the journey began. */
