@@ -166,12 +166,8 @@ export async function registerGatewayRoutes(
           }
           return written ? written.then(fill) : fill()
         }
-        const signed = signer.sign({ id, principal }, lease, [proven], fresh)
-        if (!(signed instanceof Promise)) return respond(signed)
-        return signed.then(async (made) => {
-          await still()
-          return respond(made)
-        })
+        const signed = signer.sign({ id, principal }, lease, [proven], fresh, still)
+        return signed instanceof Promise ? signed.then(respond) : respond(signed)
       }
       return handOut(request, reply, wanted, write, admit)
     }

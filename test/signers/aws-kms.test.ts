@@ -115,7 +115,7 @@ t.test('a key in AWS KMS', { skip }, async (t) => {
     t.equal((await call('GET', '/tokens/bound')).status, 409)
     t.match(await bound.lease(), { bound: true })
     await bound.assertTaken(t)
-    await expect(200, bound.prove(20))
+    await expect(200, bound.prove(bound.key, 20))
   })
 
   await t.test('is missed when AWS is away, and a live lease is served', async (t) => {

@@ -28,9 +28,15 @@ export async function boundAt({ simulator, call, name }: BoundPlace) {
   const { key } = (await expect(201, call('POST', '/api-keys', { body }))).body
   const url = `${simulator.origins.myDomain}/services/data/v66.0/query?q=SELECT+Id+FROM+Organization`
   const headers = { 'if-match': '*' }
-  const prove = (count = 1) =>
+  const prove = (by = key, count = 1) =>
     call('POST', `/tokens/${name}/proofs`, {
-      ...{ key, body: { requests: Array(count).fill({ method: 'GET', url }) } },
+      ...{ key: by, body: { requests: Array(count).fill({ method: 'GET', url }) } },
+    })
+  /** What a gateway asks. */
+  const pass = (by = key) =>
+    call('GET', `/gateway/${name}`, {
+      key: by,
+      headers: { 'x-forwarded-method': 'GET', 'x-forwarded-uri': new URL(url).pathname },
     })
   const send = async (authorization: string, dpop: string | null) =>
     (await fetch(url, { headers: { authorization, ...(dpop !== null && { dpop }) } })).status
@@ -39,6 +45,7 @@ export async function boundAt({ simulator, call, name }: BoundPlace) {
     key,
     app,
     prove,
+    pass,
     put: (members: object, isThere = false) =>
       call('PUT', path, {
         body: {
@@ -64,14 +71,7 @@ export async function boundAt({ simulator, call, name }: BoundPlace) {
       const { access_token: token, proofs } = (await expect(200, prove())).body
       t.equal(await send(`DPoP ${token}`, proofs[0]), 200, 'Salesforce takes the proof')
       t.equal(await send(`DPoP ${token}`, proofs[0]), 401, 'and not twice')
-      const target = new URL(url)
-      const passed = await expect(
-        200,
-        call('GET', `/gateway/${name}`, {
-          ...{ key, headers: { 'x-forwarded-method': 'GET', 'x-forwarded-uri': target.pathname } },
-        }),
-      )
-      const { headers } = passed
+      const { headers } = await expect(200, pass())
       const status = await send(headers.get('authorization') ?? '', headers.get('dpop'))
       t.equal(status, 200, 'also that of the gateway door')
     },

@@ -6,6 +6,7 @@ import type { AppSeed, Simulator } from '../../simulator/handle.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
 import type { Environment } from '../../src/config/config.ts'
 import { startBroker, type TestBroker } from '../support/broker.ts'
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
 import { type Bao, startBao, withTransit } from '../support/openbao.ts'
 import { expect } from '../support/rotatable.ts'
 
@@ -14,6 +15,8 @@ export interface SigningWorld {
   readonly simulator: Simulator
   readonly broker: TestBroker
   readonly folder: string
+  /** Between the broker and OpenBao. Only where the world is proxied. */
+  readonly proxy: FaultProxy
   /** The file with the token of the broker. */
   readonly tokenFile: string
   /** An integration that signs with a key of Transit, certified by the broker, and its app. */
@@ -24,6 +27,8 @@ export interface SigningWorld {
 
 interface WorldOptions {
   readonly keys: readonly string[]
+  /** Default false. */
+  readonly proxied?: boolean
   /** Of the signer `vault`. */
   readonly signer?: object
   readonly now?: () => number
@@ -34,6 +39,9 @@ interface WorldOptions {
 export async function signingWorld(t: Test, options: WorldOptions): Promise<SigningWorld> {
   const bao = await startBao(t)
   await withTransit(bao, options.keys)
+  const proxy = options.proxied ? await startFaultProxy(Number(new URL(bao.url).port)) : undefined
+  t.teardown(() => proxy?.close())
+  const address = proxy ? `http://127.0.0.1:${new URL(proxy.url).port}` : bao.url
   const simulator = await startSimulator({
     ...(options.now && { now: options.now }),
     settings: { expiresIn: 7_200 },
@@ -44,7 +52,7 @@ export async function signingWorld(t: Test, options: WorldOptions): Promise<Sign
   await writeFile(tokenFile, await bao.tokenOf('valetkey'))
   const file = await signersFile(folder, {
     vault: {
-      ...{ type: 'vault_transit', address: bao.url, keys: ['valetkey-*'] },
+      ...{ type: 'vault_transit', address, keys: ['valetkey-*'] },
       auth: { type: 'token_file', token_file: tokenFile },
       ...options.signer,
     },
@@ -77,6 +85,10 @@ export async function signingWorld(t: Test, options: WorldOptions): Promise<Sign
   }
   return {
     ...{ bao, simulator, broker, folder, tokenFile, signing },
+    get proxy() {
+      if (!proxy) throw new Error('the world is not proxied')
+      return proxy
+    },
     token: (name) => call('GET', `/tokens/${name}`),
   }
 }

@@ -26,7 +26,7 @@ const signer = { name: 'vault', key: KEY }
 t.test('a key of DPoP in OpenBao', { skip }, async (t) => {
   const front = await startFront(t)
   const world = await signingWorld(t, {
-    keys: ['valetkey-rsa'],
+    ...{ keys: ['valetkey-rsa'], proxied: true },
     env: { VALETKEY_PUBLIC_URL: front.url, VALETKEY_METRICS_PORT: '1' },
   })
   const { bao, simulator, broker } = world
@@ -82,13 +82,50 @@ t.test('a key of DPoP in OpenBao', { skip }, async (t) => {
     t.match(await call('GET', '/tokens/bound'), { status: 409, body: { code: 'token_bound' } })
     t.match(await bound.lease(), { bound: true, key_thumbprint: await thumbprint(1) })
     await bound.assertTaken(t)
-    const { proofs } = (await expect(200, bound.prove(20))).body
+    const { proofs } = (await expect(200, bound.prove(bound.key, 20))).body
     t.equal(new Set(proofs).size, 20)
     const report = (await expect(200, call('POST', '/integrations/bound/test'))).body
     t.equal(report.ok, true, JSON.stringify(report.checks))
     const probed = (await expect(200, call('POST', '/integrations/bound/probes/dpop'))).body
     t.match(probed, { posture: 'required' }, JSON.stringify(probed.probes))
   })
+
+  await t.test(
+    'gives nothing to a caller that loses its right while the signer signs',
+    async (t) => {
+      const proved = () => broker.audit().filter(({ action }) => action === 'token.proved').length
+      const limits = { integrations: ['bound'], requests: ['GET /services/data/*/query'] }
+      const body = { name: 'late', permissions: ['tokens:prove', 'tokens:read'], ...limits }
+      const freeze = { selector: { integrations: ['bound'] }, reason: 'a test', revoke: false }
+      const before = proved()
+      for (const [code, take, giveBack] of [
+        ['caller_unauthenticated', ({ id }: { id: string }) => call('DELETE', `/api-keys/${id}`)],
+        [
+          'integration_frozen',
+          () => call('POST', '/freezes', { body: freeze }),
+          async () => {
+            const [{ id }] = (await call('GET', '/freezes')).body.items
+            await expect(204, call('DELETE', `/freezes/${id}`))
+          },
+        ],
+      ] as const) {
+        for (const ask of [bound.prove, bound.pass]) {
+          const made = (await expect(201, call('POST', '/api-keys', { body }))).body
+          world.proxy.stallAt(`/sign/${KEY}`)
+          const asked = ask(made.key)
+          await eventually(() => world.proxy.holds(`/sign/${KEY}`))
+          t.ok((await take(made)).status < 300)
+          world.proxy.set('pass')
+          const answer = await asked
+          t.match(answer.body, { code })
+          t.notOk(answer.headers.has('authorization'))
+          await giveBack?.()
+          await call('DELETE', `/api-keys/${made.id}`)
+        }
+      }
+      t.equal(proved(), before, 'and the audit has no proof')
+    },
+  )
 
   await t.test('signs for the doctor of a file, which has no store', async (t) => {
     const { clientId, clientSecret } = bound.app
@@ -212,10 +249,7 @@ t.test('a key of DPoP in OpenBao', { skip }, async (t) => {
         return detail.test(body.detail) ? body : undefined
       })
       t.match(problem, { code: 'signing_refused', remedy })
-      const gateway = await call('GET', '/gateway/bound', {
-        key: bound.key,
-        headers: { 'x-forwarded-method': 'GET', 'x-forwarded-uri': '/services/data/v66.0/query' },
-      })
+      const gateway = await bound.pass()
       t.match(gateway, { status: 502, body: { code: 'signing_refused' } })
       t.equal(gateway.headers.get('authorization'), null, 'no token without its proof')
       if (!end) continue

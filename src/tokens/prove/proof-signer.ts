@@ -55,12 +55,13 @@ export function createProofSigner(dependencies: ProofSignerDependencies) {
     },
     /** Whether a nonce that the caller got from Salesforce explains a refusal: the last proof was without it. */
     explainsRefusal: handedBack.isNews,
-    /** Signs now and for now: nothing is signed ahead or kept. `nonce`: what the caller got from Salesforce. A promise: the key is at a signer. Throws `audit_unavailable`, and rejects with `signer_unavailable` and `signing_refused`. */
+    /** Signs now and for now: nothing is signed ahead or kept. `nonce`: what the caller got from Salesforce. `still`: throws if the caller may not have the token any more; it is asked where the key is at a signer, for which the caller waited, and the answer is a promise then. Throws `audit_unavailable`, and rejects with `signer_unavailable` and `signing_refused`. */
     sign(
       asker: Asker,
       lease: Lease,
       requests: readonly ProvableRequest[],
       nonce: string | undefined,
+      still: () => Promise<void>,
     ): Signed | Promise<Signed> {
       const { key, use } = useOf(asker.principal, lease)
       const { principal, integration, host } = use
@@ -79,7 +80,11 @@ export function createProofSigner(dependencies: ProofSignerDependencies) {
         for (const { method, path } of requests) meter.signed(principal, lease, { method, path })
         return { proofs, written }
       }
-      return areHere(proofs) ? counted(proofs) : Promise.all(proofs).then(counted)
+      if (areHere(proofs)) return counted(proofs)
+      return Promise.all(proofs).then(async (made) => {
+        await still()
+        return counted(made)
+      })
     },
   }
 }

@@ -77,12 +77,8 @@ export async function registerProofRoutes(
             const text = proofsText(lease, proofs, at)
             return written ? written.then(() => text) : text
           }
-          const signed = signer.sign(asker, lease, provable, given)
-          if (!(signed instanceof Promise)) return respond(signed)
-          return signed.then(async (made) => {
-            await still()
-            return respond(made)
-          })
+          const signed = signer.sign(asker, lease, provable, given, still)
+          return signed instanceof Promise ? signed.then(respond) : respond(signed)
         }
         const wanted = { integration, ...(rejected !== undefined && { rejected }) }
         return handOut(request, reply, wanted, write, admit)
