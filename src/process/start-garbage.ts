@@ -28,13 +28,13 @@ export function collectAtRest(dependencies: StartGarbageDependencies = {}): void
   }, LOOK_EVERY_MS).unref()
 }
 
-/** Collects all garbage, and the code of functions that do not run. The process does nothing else meanwhile. */
+/** Collects all garbage, and the code of functions that do not run. The process does nothing else meanwhile. Without effect if V8 takes no flags any more. */
 export function collectAll(): void {
   setFlagsFromString('--expose-gc')
-  const collect: NonNullable<typeof globalThis.gc> = runInNewContext('gc')
+  const collect: typeof globalThis.gc = runInNewContext('globalThis.gc')
   // V8 reuses stored code only under the flags that it was compiled with.
   setFlagsFromString('--no-expose-gc')
-  collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+  collect?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
 }
 
 function loopUtilization(): () => number {
