@@ -5,7 +5,7 @@ interface YieldingQueueOptions {
   readonly monotonic: () => number
   /** Most background work at once. */
   readonly atOnce: number
-  /** Most work that waits for urgent work. Above it, the oldest begins. */
+  /** Most work that waits. More is refused. */
   readonly most: number
 }
 
@@ -17,16 +17,20 @@ interface Waiting {
 }
 
 export function createYieldingQueue({ monotonic, atOnce, most }: YieldingQueueOptions) {
-  /** In order. */
-  const waiting = new Set<Waiting>()
+  /** What may wait the shortest is first. Of the same time, what came first. */
+  const waiting: Waiting[] = []
   let urgent = 0
   let running = 0
   let timer: NodeJS.Timeout | undefined
 
-  const begin = (next: Waiting) => {
-    waiting.delete(next)
+  /** Most work may wait as long as that before it, so its place is mostly the last one. */
+  const insert = (one: Waiting) => {
+    waiting.splice(waiting.findLastIndex(({ until }) => until <= one.until) + 1, 0, one)
+  }
+
+  const begin = ({ work }: Waiting) => {
     running += 1
-    void next.work().finally(() => {
+    void work().finally(() => {
       running -= 1
       beginAll()
     })
@@ -34,13 +38,15 @@ export function createYieldingQueue({ monotonic, atOnce, most }: YieldingQueueOp
 
   const beginAll = () => {
     clearTimeout(timer)
-    for (const next of waiting) {
-      if (running >= atOnce) return
+    while (running < atOnce) {
+      const [next] = waiting
+      if (!next) return
       const spareMs = next.until - monotonic()
-      if (urgent > 0 && spareMs > 0 && waiting.size <= most) {
+      if (urgent > 0 && spareMs > 0) {
         timer = setTimeout(beginAll, spareMs).unref()
         return
       }
+      waiting.shift()
       begin(next)
     }
   }
@@ -56,10 +62,12 @@ export function createYieldingQueue({ monotonic, atOnce, most }: YieldingQueueOp
       work.then(over, over)
       return work
     },
-    /** Begins in a later turn of the event loop, in the order of the calls. `yieldMs`: the longest wait for urgent work, in milliseconds; that of work before it counts as well. `work` must not reject. What still waits when the process ends is not done. */
-    later(work: () => Promise<unknown>, yieldMs: number): void {
-      waiting.add({ until: monotonic() + yieldMs, work })
+    /** Begins in a later turn of the event loop, and what may wait the shortest first. `yieldMs`: the longest wait for urgent work, in milliseconds. `work` must not reject. What still waits when the process ends is not done. False: `most` wait already, and it is never done. */
+    later(work: () => Promise<unknown>, yieldMs: number): boolean {
+      if (waiting.length >= most) return false
+      insert({ until: monotonic() + yieldMs, work })
       setImmediate(beginAll)
+      return true
     },
   }
 }

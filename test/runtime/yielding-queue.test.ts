@@ -57,12 +57,37 @@ t.test('work that waited too long begins beside urgent work', async (t) => {
   t.same(begun, ['a'])
 })
 
-t.test('only so much waits for urgent work: the oldest begins', async (t) => {
+t.test('work that may wait shorter begins first, and in time', async (t) => {
+  let time = 0
+  const { queue, begun, later } = queueWith({ monotonic: () => time })
+  const urgent = Promise.withResolvers<void>()
+  void queue.urgent(urgent.promise)
+  later('a', 4_000)
+  later('b', 300)
+  later('c', 5_000)
+  later('d', 300)
+  time = 300
+  await nextTurn()
+  t.same(begun, ['b', 'd'])
+  urgent.resolve()
+  await nextTurn()
+  t.same(begun, ['b', 'd', 'a', 'c'])
+})
+
+t.test('only so much waits, and more is refused', async (t) => {
   const { queue, begun, later } = queueWith({ most: 2 })
-  void queue.urgent(new Promise(() => undefined))
-  for (const name of ['a', 'b', 'c', 'd']) later(name)
+  const urgent = Promise.withResolvers<void>()
+  void queue.urgent(urgent.promise)
+  t.same(
+    ['a', 'b', 'c', 'd'].map((name) => later(name)),
+    [true, true, false, false],
+  )
+  await nextTurn()
+  t.same(begun, [], 'nothing begins too early for it')
+  urgent.resolve()
   await nextTurn()
   t.same(begun, ['a', 'b'])
+  t.ok(later('e'), 'there is room again')
 })
 
 t.test('only so much runs at once, in order', async (t) => {

@@ -11,8 +11,8 @@
  *   that integration are proven before they are handed out.
  * - It waits for the mints of its replica, because callers wait for them: 20 seconds at most, and a
  *   twentieth of the assumption, which is safe all the while.
- * - If a replica dies before it learned the life, any replica that reads the lease 15 seconds later
- *   takes over.
+ * - If a replica dies before it learned the life, or has too many that wait, any replica that reads
+ *   the lease 15 seconds later takes over.
  * - A caller waits where it must: for a `min_ttl` above the assumption, and for a mint that repeats the
  *   token that the caller rejected. After nine seconds, or where the token was revoked during the wait,
  *   the lease that the integration has then answers.
@@ -54,7 +54,7 @@ const LEARNED_WITHIN_MS = DEADLINE_MS - 1_000
 
 /** At most so many lives are learned at once. */
 const AT_ONCE = 16
-/** At most so many wait for mints. What waits holds its opened credential in memory. */
+/** At most so many wait. What waits holds its opened credential in memory. More are learned where they are read. */
 const WAITING = 10_000
 
 /** In the place of a request id in the audit. */
@@ -111,16 +111,16 @@ export function createLifeLearner(dependencies: LifeLearnerDependencies) {
     }).result
   }
 
-  /** After the answers to all who wait for it. */
+  /** After the answers to all who wait for it. Where too many wait, `read` begins it. */
   const beginLater = (lease: Lease) => {
     if (queued.has(lease)) return
-    queued.add(lease)
-    queue.later(
+    const isQueued = queue.later(
       async () => {
         if (!begun.has(lease)) await begin(lease)
       },
       learningYieldMs(lease, runtime.now()),
     )
+    if (isQueued) queued.add(lease)
   }
 
   /** The assumption is shorter than what is asked for: its life may be longer. */

@@ -14,17 +14,24 @@ import type { TokenRequirement } from '../../../src/tokens/serve/token-requireme
 import { entryOf, leaseOf } from '../../support/integrations.ts'
 import { testLog } from '../../support/runtime.ts'
 
-const minted = leaseWith(leaseOf(), assumedLife(0, 900), { random: () => 0 })
+const mintedAs = (tokenId: string) =>
+  leaseWith(leaseOf({ tokenId }), assumedLife(0, 900), { random: () => 0 })
+const minted = mintedAs('t')
 const another = leaseOf({ tokenId: 'another', mintedAt: 5_000, expiresAt: 450_000 })
 const BY = { principal: null, requestId: 'r' }
 
-/** `then`: what the integration has when the life was asked for. `learned`: what Salesforce says; undefined: the token is dead. */
-function learner(then: Entry | undefined, learned: Promise<Lease | undefined>) {
+/** `then`: what the integration has when the life was asked for. `learned`: what Salesforce says; undefined: the token is dead. `others` are minted first. */
+function learner(
+  then: Entry | undefined,
+  learned: Promise<Lease | undefined>,
+  others: readonly Lease[] = [],
+) {
   const asked: TokenRequirement['kind'][] = []
   const ended: string[] = []
   const learning: string[] = []
   let time = 0
   const results: MintResult[] = [
+    ...others.map((lease) => ({ lease, isFresh: true, isSaved: true })),
     { lease: minted, isFresh: true, isSaved: true },
     { lease: another, isFresh: false, isSaved: true },
   ]
@@ -56,7 +63,7 @@ function learner(then: Entry | undefined, learned: Promise<Lease | undefined>) {
     degraded: { learned: () => undefined, lease: () => undefined },
     flights: { join: (_key, work) => ({ result: work(), joined: false }) },
     host: {
-      runtime: { now: () => 0, monotonic: () => time },
+      runtime: { now: () => time, monotonic: () => time },
       log: testLog(),
       stopping: new AbortController().signal,
     },
@@ -167,4 +174,19 @@ t.test('the life of a token waits 20 seconds for mints at most', async (t) => {
   await nextTurn()
   t.same(waits, [20_000])
   t.same(learning, [])
+})
+
+t.test('a life for which there is no room is learned where the token is read', async (t) => {
+  const others = Array.from({ length: 10_000 }, (_, at) => mintedAs(`${at}`))
+  const life = learner(entryOf({ lease: minted }), Promise.resolve(minted), others)
+  const { mint, mintForever, learning, read, pass } = life
+  mintForever()
+  for (let count = others.length; count >= 0; count -= 1) await mint(0)
+  await nextTurn()
+  t.same(learning, [], 'none begins too early')
+  read()
+  t.same(learning, [], 'nor before another replica might')
+  pass(minted.learnBy ?? 0)
+  read()
+  t.same(learning, ['t'])
 })
