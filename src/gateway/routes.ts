@@ -9,6 +9,7 @@ import { isBound } from '../dpop/binding.ts'
 import { operation } from '../http/openapi/operation.ts'
 import { problems, toBrokerError } from '../http/problems/problem.ts'
 import { answer, type Server, type ServerOptions } from '../http/server/server.ts'
+import { once } from '../runtime/once.ts'
 import type { TokenLook } from '../tokens/look/token-look.ts'
 import { MINT_PROBLEMS } from '../tokens/mint/mint-problems.ts'
 import type { ProvableRequest } from '../tokens/prove/asked-request.ts'
@@ -131,8 +132,9 @@ export async function registerGatewayRoutes(
     const hidden = { schema: { ...described.schema, hide: true } }
     const pass = (request: GatewayRequest, reply: FastifyReply) => {
       const { id, principal } = request
-      const seen = seenIn(request)
-      request.principal = passing(principal, () => seen)
+      // Only limits to requests and proofs need it.
+      const seen = once(() => seenIn(request))
+      request.principal = passing(principal, seen)
       const { [REJECTED]: rejected = '', [NONCE_HEADER]: nonce = '' } = request.headers
       const { integration } = request.params
       // A gateway sends both after a 401, and cannot tell which of the two Salesforce missed.
@@ -151,7 +153,7 @@ export async function registerGatewayRoutes(
       let proven: ProvableRequest | undefined
       const admit = ({ lease }: Served) => {
         proven = isBound(lease)
-          ? provenRequest(principal, lease, seen, { broker, permission })
+          ? provenRequest(principal, lease, seen(), { broker, permission })
           : undefined
       }
       const write: Parameters<HandOut>[3] = (reply, { lease }, _at, still) => {

@@ -1,4 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -108,6 +109,25 @@ t.test('anything else is refused, and so is what the gateway does not name', asy
     { status: 403, body: { code: 'caller_forbidden' } },
     'an integration that the key does not reach is refused as before',
   )
+})
+
+t.test('what the gateway names is looked at for limited keys alone', async (t) => {
+  let looks = 0
+  const watch = ({ headers }: IncomingMessage) => {
+    const named = headers['x-original-method']
+    const get = () => {
+      looks += 1
+      return named
+    }
+    Object.defineProperty(headers, 'x-original-method', { get })
+  }
+  broker.app.server.server.prependListener('request', watch)
+  t.teardown(() => broker.app.server.server.off('request', watch))
+  const headers = original('GET', target)
+  t.match(await call('GET', '/gateway/billing', { key: whole.body.key, headers }), { status: 200 })
+  t.equal(looks, 0)
+  t.match(await pass(headers), { status: 200 })
+  t.equal(looks, 1)
 })
 
 t.test('every request that is named must be permitted', async (t) => {
