@@ -91,8 +91,9 @@ export function createOverview(dependencies: OverviewDependencies) {
 
   const callersOf = async (name: string): Promise<Pick<TableRow, 'callers'>> => {
     const integration = await unlessUnusable(integrations.read(name))
-    const rows = integration && (await unlessUnusable(counts.read(integration)))
-    return rows ? { callers: rows.filter(({ lastAt }) => lastAt > now() - DAY_MS).length } : {}
+    const read = integration && (await unlessUnusable(counts.read(integration)))
+    if (!read) return {}
+    return { callers: read.rows.filter(({ lastAt }) => lastAt > now() - DAY_MS).length }
   }
 
   /** Others are seen by what they say in the integrations that they select. */

@@ -103,8 +103,8 @@ export function registerCallerCountsRoutes(
       })
       const { limit = DEFAULT_LIMIT, cursor } = request.query
       const from = cursor === undefined ? 0 : placeOf(cursor)
-      const rows = await counts.read(integration)
-      const page = rows.slice(from, from + limit)
+      const { rows, withNetworks } = await counts.read(integration)
+      const page = rows.slice(from, from + limit).map(withNetworks)
       return {
         items: page.map(({ principal, firstAt, lastAt, count, networks, requests }) => ({
           principal,

@@ -35,11 +35,18 @@ import {
   keepAddresses,
   mergedNetworks,
   type NetworkNames,
-  networkRows,
+  networkAdder,
   noteAddress,
   StoredNetworks,
 } from './caller-networks.ts'
 import { newCallers, type Unusual, unusualRates } from './unusual.ts'
+
+interface ReadCounts {
+  /** Sorted by principal, without networks. */
+  readonly rows: readonly CallerRow[]
+  /** One of the rows with the networks that are stored of it. */
+  withNetworks(row: CallerRow): CallerRow
+}
 
 export interface CallerCounts {
   /** A token was handed out. */
@@ -51,8 +58,8 @@ export interface CallerCounts {
   ): void
   /** A request to Salesforce that a principal named. */
   noteRequest(request: CalledRequest, lease: Pick<Lease, 'integration' | 'uid'>, at: number): void
-  /** The written counts of all replicas, sorted by principal. */
-  read(integration: { readonly name: string; readonly uid: string }): Promise<readonly CallerRow[]>
+  /** The written counts of all replicas. */
+  read(integration: { readonly name: string; readonly uid: string }): Promise<ReadCounts>
   start(): void
   /** Writes the remaining counts. */
   stop(): Promise<void>
@@ -237,12 +244,10 @@ export function createCallerCounts(dependencies: {
       const body = stored?.body.uid === uid ? stored.body : undefined
       const requests = requestRows(mergedRequests(requestsIn(body), new Map(), now()))
       const rows = withRequests(rowsOf(countsIn(body), now()), requests)
-      if (!watch || !body?.networks) return rows
-      const networks = networkRows(body.networks, { uid, names: watch.names, now: now() })
-      return rows.map((row) => {
-        const own = networks.get(row.principal) ?? []
-        return own.length === 0 ? row : { ...row, networks: own }
-      })
+      const withNetworks = watch
+        ? networkAdder(body?.networks ?? [], { uid, names: watch.names, now: now() })
+        : (row: CallerRow) => row
+      return { rows, withNetworks }
     },
     start: task.start,
     async stop() {

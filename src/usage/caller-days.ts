@@ -32,7 +32,7 @@ export interface CallerRow {
   readonly networks?: readonly NetworkRow[]
 }
 
-export interface NetworkRow {
+interface NetworkRow {
   /** A keyed hash, or the network where the setting says so. */
   readonly network: string
   /** The last day, as `YYYY-MM-DD` in UTC. */

@@ -3,8 +3,9 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { Type } from 'typebox'
 import type { Macs } from '../crypto/macs.ts'
 import { subnetOf } from '../http/address.ts'
+import { once } from '../runtime/once.ts'
 import type { BodyOf } from '../store/record-body.ts'
-import type { NetworkRow } from './caller-days.ts'
+import { type CallerRow, oldestDay } from './caller-days.ts'
 
 /** A keyed hash or a network, the id of the sealing key (empty: the network itself), and the last day, in days since 1970. */
 const Mark = Type.Tuple([Type.String(), Type.String(), Type.Number()])
@@ -46,7 +47,6 @@ interface SeenAddresses {
 export type AddressesByCaller = Map<string, SeenAddresses>
 
 const DAY_MS = 86_400_000
-const DAYS = 30
 /** Of one principal between two writes. Further ones count when they come again. */
 const ADDRESSES_MAX = 64
 /** Of one principal. Beyond it, it is at home everywhere, and no network is new. */
@@ -111,8 +111,8 @@ export function createNetworkNames(pseudonyms: Macs, plain: boolean) {
     /** False: this replica lacks its sealing key, so it cannot tell which network it is. */
     isKnown: ([, keyId]: Mark): boolean => keyId === '' || pseudonyms.has(keyId),
     /** As it is stored now. A plain name may stay plain only while the setting says so. */
-    renamed: (owner: string, mark: Mark): Mark =>
-      mark[1] === '' && !plain ? named(owner, mark[0], mark[2]) : mark,
+    renamed: (owner: () => string, mark: Mark): Mark =>
+      mark[1] === '' && !plain ? named(owner(), mark[0], mark[2]) : mark,
   }
 }
 
@@ -126,27 +126,27 @@ interface Naming {
 const ownerOf = (uid: string, principal: string) => JSON.stringify([uid, principal])
 
 /** Those of the last 30 days, as they are stored now. */
-const currentMarks = (principal: string, marks: readonly Mark[], { uid, names, now }: Naming) =>
-  marks
-    .filter(([, , day]) => day > Math.floor(now / DAY_MS) - DAYS)
-    .map((mark) => names.renamed(ownerOf(uid, principal), mark))
+function currentMarks(principal: string, marks: readonly Mark[], { uid, names, now }: Naming) {
+  const oldest = oldestDay(now)
+  const owner = once(() => ownerOf(uid, principal))
+  return marks.filter(([, , day]) => day >= oldest).map((mark) => names.renamed(owner, mark))
+}
 
-/** The networks of each principal, the last ones first. */
-export const networkRows = (
-  stored: StoredNetworks,
-  naming: Naming,
-): ReadonlyMap<string, readonly NetworkRow[]> =>
-  new Map(
-    stored.map(([principal, , marks]) => [
-      principal,
-      currentMarks(principal, marks, naming)
-        .sort(([a, , day], [b, , other]) => other - day || (a < b ? -1 : 1))
-        .map(([network, , day]) => ({
-          network,
-          lastOn: new Date(day * DAY_MS).toISOString().slice(0, 10),
-        })),
-    ]),
-  )
+/** Gives a row its networks, the last ones first. */
+export function networkAdder(stored: StoredNetworks, naming: Naming) {
+  const all = once(() => new Map(stored.map(([principal, , marks]) => [principal, marks])))
+  return (row: CallerRow): CallerRow => {
+    const marks = currentMarks(row.principal, all().get(row.principal) ?? [], naming)
+    if (marks.length === 0) return row
+    const networks = marks
+      .sort(([a, , day], [b, , other]) => other - day || (a < b ? -1 : 1))
+      .map(([network, , day]) => ({
+        network,
+        lastOn: new Date(day * DAY_MS).toISOString().slice(0, 10),
+      }))
+    return { ...row, networks }
+  }
+}
 
 /** The stored networks with those of the addresses, and which of them are new. Nothing is new on the first day of a principal. */
 export function mergedNetworks(

@@ -139,11 +139,11 @@ export function createExposure(dependencies: ExposureDependencies) {
       const tokens: ExposedToken[] = []
       for (const { integration, orgId, userId } of found) {
         const { name } = integration
-        const rows = await counts.read(integration)
+        const { rows, withNetworks } = await counts.read(integration)
         reads.push(
           ...rows
             .filter(({ lastAt }) => lastAt >= since)
-            .map((row) => ({ integration: name, ...row })),
+            .map((row) => ({ integration: name, ...withNetworks(row) })),
         )
         const lease = (await unlessUnusable(outcomes.look(name)))?.outcome.lease
         const live = lease && lease.expiresAt > now() ? lease.tokenId : undefined

@@ -62,7 +62,10 @@ eachEngine(async (t, open) => {
         await Promise.all(both.map((one) => one.stop()))
         return [...found]
       },
-      rows: () => replica(store).read(integration),
+      async rows() {
+        const { rows, withNetworks } = await replica(store).read(integration)
+        return rows.map(withNetworks)
+      },
       write: (body: object) =>
         store.documents.write('callers', 'billing', JSON.stringify(body), { expected: 'absent' }),
       body: async () => (await store.documents.read('callers', 'billing'))?.body ?? '',
@@ -173,7 +176,7 @@ eachEngine(async (t, open) => {
     const counts = createCallerCounts({ ...shared, documents: unconfirmed })
     counts.note('a', lease, now, from(HOME))
     for (const times of [1, 2, 3])
-      t.match(await counts.read(integration), [{ count: 1 }], `${times}`)
+      t.match(await counts.read(integration), { rows: [{ count: 1 }] }, `${times}`)
 
     for (const some of [unconfirmed, writing(() => Promise.reject(away))]) {
       const events = createEvents<AuditEvents>()
@@ -249,7 +252,7 @@ eachEngine(async (t, open) => {
       clock.now += 1
       await Promise.all([one.stop(), other.stop()])
     }
-    t.strictSame(await one.read(integration), [
+    t.strictSame((await one.read(integration)).rows, [
       { principal: 'api-key:a', firstAt, lastAt: firstAt + 29, count: 60 },
       { principal: 'api-key:b', firstAt, lastAt: firstAt + 29, count: 30 },
     ])
@@ -262,7 +265,7 @@ eachEngine(async (t, open) => {
     await one.stop()
     clock.now += 31 * DAY_MS
     one.note('api-key:both', lease, clock.now, from(HOME))
-    t.strictSame(await one.read(integration), [
+    t.strictSame((await one.read(integration)).rows, [
       { principal: 'api-key:both', firstAt: clock.now, lastAt: clock.now, count: 1 },
     ])
   })
@@ -271,9 +274,11 @@ eachEngine(async (t, open) => {
     const { one, clock } = await replicas()
     one.note('api-key:a', lease, clock.now, from(HOME))
     await one.stop()
-    t.strictSame(await one.read({ ...integration, uid: 'u2' }), [])
+    t.strictSame((await one.read({ ...integration, uid: 'u2' })).rows, [])
     one.note('api-key:b', { ...lease, uid: 'u2' }, clock.now, from(HOME))
-    t.match(await one.read({ ...integration, uid: 'u2' }), [{ principal: 'api-key:b', count: 1 }])
+    t.match(await one.read({ ...integration, uid: 'u2' }), {
+      rows: [{ principal: 'api-key:b', count: 1 }],
+    })
   })
 
   t.test('keeps a bounded number of principals: those that read last', async (t) => {
@@ -282,7 +287,7 @@ eachEngine(async (t, open) => {
       clock.now += 1
       one.note(`api-key:${String(index).padStart(5, '0')}`, lease, clock.now, from(HOME))
     }
-    const rows = await one.read(integration)
+    const { rows } = await one.read(integration)
     t.equal(rows.length, PRINCIPALS_MAX)
     t.equal(rows[0]?.principal, 'api-key:00005')
   })
@@ -312,14 +317,14 @@ t.test(
     })
     counts.note('api-key:a', lease, Date.now(), from(HOME))
     counts.note('api-key:a', { ...lease, integration: 'other' }, Date.now(), from(HOME))
-    t.match(await counts.read({ ...integration, name: 'other' }), [{ count: 1 }])
+    t.match(await counts.read({ ...integration, name: 'other' }), { rows: [{ count: 1 }] })
     t.equal(lost, 0)
     t.notOk(records.has('billing'))
     t.same(said, ['the counts of callers cannot be stored yet'])
     counts.note('api-key:a', lease, Date.now(), from(HOME))
     lost = 20
     await counts.stop()
-    t.match(await counts.read(integration), [{ principal: 'api-key:a', count: 2 }])
+    t.match(await counts.read(integration), { rows: [{ principal: 'api-key:a', count: 2 }] })
     t.equal(said.length, 1, 'nothing was lost')
   },
 )
@@ -346,7 +351,7 @@ t.test('counts wait for a store that is away, and are not lost', async (t) => {
   await counts.stop()
   counts.note('api-key:a', lease, Date.now(), from(HOME))
   isAway = false
-  t.match(await counts.read(integration), [{ principal: 'api-key:a', count: 2 }])
+  t.match(await counts.read(integration), { rows: [{ principal: 'api-key:a', count: 2 }] })
 })
 
 t.test(
@@ -424,6 +429,49 @@ t.test('of very many callers none is new, and a bounded number of networks is ke
   t.equal(mergedNetworks(first.networks.slice(9), other, later).found.length, 0, 'learnt anew')
   t.equal(mergedNetworks(full, other, later).found.length, 0, 'too many')
   t.equal(mergedNetworks(full.slice(0, 9), other, later).found.length, 1)
+})
+
+t.test('networks are made of rows that are shown, and for no other', async (t) => {
+  const at = Date.now()
+  const day = { day: Math.floor(at / DAY_MS), firstAt: at, lastAt: at, count: 1 }
+  const callers = ['a', 'b', 'c']
+  const stored = (mark: readonly string[]) =>
+    JSON.stringify({
+      ...{ uid: 'u1', counts: callers.map((caller) => [caller, [day]]) },
+      networks: callers.map((caller) => [caller, at, Array(9).fill([...mark, day.day])]),
+    })
+  const macs = createMacs(keys, 'test')
+  let made = 0
+  const counting = {
+    ...macs,
+    makeWith(keyId: string, text: string) {
+      made += 1
+      return macs.makeWith(keyId, text)
+    },
+  }
+  const read = (mark: readonly string[]) =>
+    createCallerCounts({
+      documents: {
+        read: async (_kind, id) => ({ id, version: 1, body: stored(mark) }),
+        write: async () => undefined,
+      },
+      ...{ runtime: testRuntime(), log: testLog() },
+      watch: {
+        names: createNetworkNames(counting, false),
+        ...{ isOn: async () => true, found: () => undefined },
+      },
+    }).read(integration)
+  const plain = await read(['192.0.2.0/24', ''])
+  t.notOk(plain.rows.some(({ networks }) => networks))
+  t.equal(made, 0)
+  const shown = plain.rows.slice(1, 2).map(plain.withNetworks)
+  t.equal(made, 9)
+  t.match(shown, [{ principal: 'b', networks: [{ network: /^[\w-]{16}$/ }] }])
+
+  const hashed = await read(['hash', keys[0]?.id ?? ''])
+  const texts = t.capture(JSON, 'stringify')
+  t.equal(hashed.rows.map(hashed.withNetworks)[2]?.networks?.length, 9)
+  t.equal(texts().length, 0, 'hashes stay as they are, so no text is made for new ones')
 })
 
 t.test('a request that came like the last one is not asked for its address', async (t) => {

@@ -49,7 +49,7 @@ t.test('a log that may have lost events is not complete', async (t) => {
           },
         },
       },
-      counts: { read: async () => [] },
+      counts: { read: async () => ({ rows: [], withNetworks: (row) => row }) },
       async *revoking() {
         yield* []
       },
@@ -83,7 +83,7 @@ t.test('a token of two integrations is named with both, and dies with its own ev
         outcomes: { look: async () => undefined },
         events: { read: async ({ before }) => (before === undefined ? events : []) },
       },
-      counts: { read: async () => [] },
+      counts: { read: async () => ({ rows: [], withNetworks: (row) => row }) },
       async *revoking() {
         yield* []
       },
